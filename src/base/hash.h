@@ -1,0 +1,48 @@
+/* base/hash.h: checksums of the wire and of our disk formats. Pure; any thread. OpenSSL and xxHash stay behind this header.
+ *
+ * Wire types (wire: Ais-Checksum-Type): values are lower-case hex; XXH64 as 16 big-endian digits, CRC32C as 8. */
+#ifndef ORLOP_BASE_HASH_H
+#define ORLOP_BASE_HASH_H
+
+#include "base/str.h"
+
+/* XXH64 with a seed. */
+uint64_t hash_xxh64(const void *p, size_t n, uint64_t seed);
+/* CRC32C (Castagnoli), continuing from `crc` (0 to start); fastest the CPU offers. */
+uint32_t hash_crc32c(uint32_t crc, const void *p, size_t n);
+/* The placement mixer: first output of xoshiro256** seeded by splitmix64 (wire-level fact of client-side placement). */
+uint64_t hash_mix(uint64_t x);
+
+enum cksum_type {
+        CKSUM_NONE, /* "none" */
+        CKSUM_XXHASH, /* "xxhash": XXH64 seed 0 */
+        CKSUM_XXHASH2, /* "xxhash2": the same algorithm under its newer name */
+        CKSUM_MD5,
+        CKSUM_CRC32C,
+        CKSUM_SHA256,
+        CKSUM_SHA512,
+        CKSUM_TYPE_COUNT
+};
+#define CKSUM_HEX_MAX 129 /* longest value in hex, with NUL */
+
+/* The wire's name. */
+const char *cksum_type_name(enum cksum_type t);
+/* Parses a wire name; false if unknown. */
+bool cksum_type_parse(struct str s, enum cksum_type *ret);
+
+/* A checksum being computed. new/free; one thread at a time. */
+struct cksum_ctx;
+/* Null only when out of memory. CKSUM_NONE gives a context that does nothing. */
+struct cksum_ctx *cksum_new(enum cksum_type t);
+/* Adds bytes. */
+void cksum_update(struct cksum_ctx *c, const void *p, size_t n);
+/* Writes the hex value ("" for none); the context can not be updated further. */
+void cksum_final(struct cksum_ctx *c, char hex[static CKSUM_HEX_MAX]);
+/* An independent copy with the same state; null when out of memory. */
+struct cksum_ctx *cksum_clone(const struct cksum_ctx *c);
+/* Ends a context. Null is fine. */
+void cksum_free(struct cksum_ctx *c);
+/* All at once. */
+void cksum_of(enum cksum_type t, const void *p, size_t n, char hex[static CKSUM_HEX_MAX]);
+
+#endif

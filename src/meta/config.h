@@ -1,0 +1,44 @@
+/* meta/config.h: the cluster's configuration: one table of every option (wire-level names, types, defaults, ranges), from which JSON, updates by
+ * path, validation, documentation and help come. A `struct config` is a plain array of values; pure; any thread reads an immutable one. */
+#ifndef ORLOP_META_CONFIG_H
+#define ORLOP_META_CONFIG_H
+
+#include "base/json.h"
+
+enum config_type { CONFIG_BOOL, CONFIG_INT, CONFIG_INTS, CONFIG_U64S, CONFIG_SIZE, CONFIG_DURATION, CONFIG_STR, CONFIG_JSON };
+/* CONFIG_INTS, CONFIG_U64S: numbers that are strings on the wire. CONFIG_JSON: a free subtree kept as text ("backend", "auth.*" lists). */
+
+struct config; /* opaque; about 300 values */
+
+/* All defaults; null when out of memory. */
+struct config *config_new(void);
+/* A copy that can be changed. */
+struct config *config_clone(const struct config *c);
+/* Ends it. Null is fine. */
+void config_free(struct config *c);
+
+/* Typed look-up by path ("space.out_of_space"); an unknown path or another type is a bug (ASSERT). For hot paths resolve once with config_index. */
+bool config_bool(const struct config *c, const char *path);
+/* See config_bool: numbers, sizes in bytes, durations in ns. */
+int64_t config_int(const struct config *c, const char *path);
+/* See config_bool: text, borrowed. */
+const char *config_str(const struct config *c, const char *path);
+
+enum config_scope { CONFIG_SCOPE_CLUSTER, CONFIG_SCOPE_NODE };
+/* Sets one value from text ("lru.enabled", "true"), range checked. Unknown: ERR_INVALID `unknown property "x.y"`. scope NODE refuses cluster-wide
+ * sections with the wire's message (`mirror configuration can only be globally updated`). Old names auth.enabled, auth.cluster_key.* are accepted. */
+MUST_CHECK struct err *config_set(struct config *c, struct str path, struct str value, enum config_scope scope, bool *ret_restart);
+/* Applies a nested partial document (wire: ConfigToSet), strict. All or nothing. */
+MUST_CHECK struct err *config_apply(struct config *c, const json_t *patch, enum config_scope scope, bool *ret_restart);
+/* Checks what concerns several values (watermarks in order, log sizes, timeouts). */
+MUST_CHECK struct err *config_check(const struct config *c);
+/* Writes all sections as members of the object being written (the caller opened it); secrets are censored. */
+void config_json(struct json_w *w, const struct config *c);
+/* As config_json, nothing censored: for our own stored state. */
+void config_json_private(struct json_w *w, const struct config *c);
+
+/* The table, for documentation and completion: fn per option until it returns false. */
+void config_each(bool (*fn)(void *arg, const char *path, enum config_type type, const char *default_text, const char *range_text, bool cluster_only,
+                            bool restart), void *arg);
+
+#endif

@@ -1,0 +1,69 @@
+/* store/object.h: plain values that describe an object on this node: its key, its metadata, its conditions. */
+#ifndef ORLOP_STORE_OBJECT_H
+#define ORLOP_STORE_OBJECT_H
+
+#include "base/hash.h"
+#include "base/str.h"
+
+struct obj_key {
+        uint64_t bid;    /* bucket id */
+        struct str name; /* bytes; borrowed */
+};
+/* Digest that chooses mountpath, cache shard and lock: XXH64(name, seed bid). */
+static inline uint64_t obj_key_digest(const struct obj_key *k)
+{
+        return hash_xxh64(k->name.p, k->name.n, k->bid);
+}
+
+/* Total order of writes (hybrid logical clock, node). Larger wins everywhere. */
+struct stamp {
+        uint64_t hlc; /* ns of wall clock, never repeated nor going back on a node; low bits count */
+        uint32_t node;
+};
+
+struct obj_meta {
+        struct stamp stamp;
+        uint64_t version;       /* what clients see; 0: none (versioning off) */
+        uint64_t size;          /* bytes */
+        int64_t mtime_ns;       /* wall clock of the commit */
+        int64_t atime_ns;       /* last read or write; kept lazily */
+        enum cksum_type cksum_type;
+        struct str cksum;       /* hex; empty for none */
+        struct str custom;      /* packed pairs: repeated {LEB128-length key, LEB128-length value}; see store_custom_next */
+        uint32_t chunks;        /* 0: one content; else number of chunks */
+        uint64_t max_chunk_size;/* bytes, when chunked */
+        unsigned mountpath;     /* index, for location texts (store_mountpath_info) */
+        unsigned copies;        /* 1 */
+};
+/* Cuts the next pair off *custom. False at the end. */
+bool store_custom_next(struct str *custom, struct str *ret_key, struct str *ret_value);
+/* The value of a key, or STR_NONE. */
+struct str store_custom_get(struct str custom, struct str key);
+
+/* What must hold for a write or delete to happen; decided at the commit point, atomically. */
+struct obj_cond {
+        enum { COND_NONE, COND_ABSENT, COND_PRESENT, COND_STAMP, COND_CKSUM, COND_NOT_CKSUM } kind;
+        struct stamp stamp; /* COND_STAMP: the current record carries exactly this */
+        struct str cksum;   /* COND_CKSUM, COND_NOT_CKSUM */
+};
+
+/* What a write records besides the bytes. */
+struct put_attrs {
+        enum cksum_type cksum_type;
+        struct str cksum;     /* hex of the whole content, computed by the caller */
+        struct str custom;    /* packed pairs */
+        enum { CUSTOM_REPLACE, CUSTOM_MERGE } custom_mode; /* MERGE: into the pairs of the object's old record */
+        bool versioned;       /* number = old + 1; else 0 */
+        bool fast;            /* bucket's durability class: answer before it is on stable storage */
+        bool same_is_noop;    /* old record with equal checksum type, checksum and size: nothing changes (wire rule) */
+        struct obj_cond cond; /* ERR_PRECONDITION when it does not hold */
+        int64_t atime_ns;     /* 0: now */
+};
+struct put_result {
+        struct stamp stamp;
+        uint64_t version, old_version;
+        int64_t mtime_ns, atime_ns;
+        bool noop, replaced;
+};
+
+#endif
