@@ -136,7 +136,7 @@ static struct err *log_apply_locked(const struct log_change *changes, size_t n)
 struct err *log_set_levels(struct str spec)
 {
         struct log_change changes[LOG_FOLDERS_MAX];
-        size_t n;
+        size_t n = 0;
         TRY(log_parse(spec, changes, &n));
         pthread_mutex_lock(&log_state.lock);
         struct err *e = log_apply_locked(changes, n);
@@ -229,8 +229,8 @@ static size_t log_line_json(char *out, enum log_level level, const char *folder,
                         break;
                 msg.n /= 2; /* escaping made it longer than a line */
         }
-        buf_addc(&b, '\n');
-        return b.n;
+        out[b.n] = '\n';
+        return b.n + 1;
 }
 
 static void log_text(enum log_level level, const char *folder, struct str msg, bool cut)
