@@ -1,0 +1,33 @@
+/* api/api.h: the fronts: native API (and later S3) over one node. The daemon makes one and gives its http_app to the server.
+ * Threads: as net/server.h says for an app. */
+#ifndef ORLOP_API_API_H
+#define ORLOP_API_API_H
+
+#include "flow/flow.h"
+#include "jobs/jobs.h"
+#include "net/server.h"
+#include "os/logfile.h"
+
+struct api;
+struct api_options {
+        struct node *node;
+        struct jobs *jobs;
+        struct pool *pool;
+        struct logfile *log;
+        struct tls_ctx *tls;           /* of the public listener; null: plain */
+        const char *public_url;        /* "http://127.0.0.1:8080" */
+        void (*shutdown)(void *arg);   /* asks the daemon to end; after the answer has left */
+        void *shutdown_arg;
+};
+/* A front over the node. */
+MUST_CHECK struct err *api_new(const struct api_options *o, struct api **ret);
+/* After the server stopped. */
+void api_free(struct api *a);
+/* Fills the server's app. */
+void api_app(struct api *a, struct http_app *ret);
+/* The server, once it exists: for its numbers. */
+void api_set_server(struct api *a, struct http_server *s);
+/* Renders the ready-made header lines of an object's GET answer (store_options.render). */
+void api_render_object(const struct obj_key *key, const struct obj_meta *meta, struct buf *out);
+
+#endif
