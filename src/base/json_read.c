@@ -65,7 +65,7 @@ static void json_widen(struct str s, struct buf *out)
                         while (i < s.n && json_number_char(s.p[i]))
                                 i++;
                         struct str num = { s.p + start, i - start };
-                        /* Only what starts like a number: "e" of true/false/... stays as it is. */
+                        /* Only what starts like a number: the "e" of true and false stays as it is. */
                         bool digits = num.p[0] == '-' || (num.p[0] >= '0' && num.p[0] <= '9');
                         buf_adds(out, num);
                         if (digits && num.n >= 19 && json_int_overflows(num))

@@ -183,11 +183,12 @@ void jw_i64s(struct json_w *w, const char *key, int64_t v)
         buf_addc(w->b, '"');
 }
 
-/* The shortest of 15 to 17 digits that reads back the same. JSON has no infinities: they become 0. */
+/* The shortest of 15 to 17 digits that reads back the same. JSON has no infinities and no use for -0:
+ * they become 0. */
 void jw_double(struct json_w *w, const char *key, double v)
 {
         char text[40];
-        if (!isfinite(v))
+        if (!isfinite(v) || v == 0)
                 v = 0;
         for (int digits = 15; digits <= 17; digits++) {
                 snprintf(text, sizeof(text), "%.*g", digits, v);
