@@ -137,7 +137,7 @@ static void *worker_main(void *arg)
         struct worker *w = arg;
         struct pool *p = w->pool;
 
-        (void)os__thread_set_role(THREAD_WORKER);
+        os__thread_begin("worker", THREAD_WORKER);
         mutex_lock(&p->lock);
         w->id = pthread_self();
         for (;;) {
@@ -172,13 +172,14 @@ static void *worker_main(void *arg)
 static bool start_worker(struct pool *p, enum pool_class cls, struct pool_task *t)
 {
         struct worker *w = calloc(1, sizeof(*w));
+        pthread_t id;
 
         if (!w)
                 return false;
         w->pool = p;
         w->task = t;
         w->cls = cls;
-        if (os__thread_spawn(&w->id, "worker", STACK_SIZE, worker_main, w) != 0) {
+        if (os__thread_spawn(&id, STACK_SIZE, worker_main, w) != 0) {
                 free(w);
                 return false;
         }

@@ -19,7 +19,9 @@
 #endif
 
 /* Starts a joinable thread with all signals blocked; stack in bytes, 0: the system's default. Returns an errno. */
-int os__thread_spawn(pthread_t *ret, const char *name, size_t stack, void *(*fn)(void *arg), void *arg);
+int os__thread_spawn(pthread_t *ret, size_t stack, void *(*fn)(void *arg), void *arg);
+/* Gives the calling thread, a new one, its name and role. */
+void os__thread_begin(const char *name, enum thread_role role);
 /* Sets the role of the calling thread and returns the one it had. */
 enum thread_role os__thread_set_role(enum thread_role role);
 

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "base/str.h"
 #include "os/clock.h"
 #include "os/priv.h"
 
@@ -182,6 +183,7 @@ void cond_broadcast(struct cond *c)
 struct thread {
         pthread_t id;
         enum thread_role role;
+        char name[16];
         void (*fn)(void *arg);
         void *arg;
 };
@@ -190,12 +192,12 @@ static void *thread_main(void *arg)
 {
         struct thread *t = arg;
 
-        my_role = t->role;
+        os__thread_begin(t->name, t->role);
         t->fn(t->arg);
         return NULL;
 }
 
-int os__thread_spawn(pthread_t *ret, const char *name, size_t stack, void *(*fn)(void *arg), void *arg)
+int os__thread_spawn(pthread_t *ret, size_t stack, void *(*fn)(void *arg), void *arg)
 {
         pthread_attr_t a;
         sigset_t all, before;
@@ -213,9 +215,13 @@ int os__thread_spawn(pthread_t *ret, const char *name, size_t stack, void *(*fn)
                 (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
         }
         (void)pthread_attr_destroy(&a);
-        if (r == 0)
-                (void)pthread_setname_np(*ret, name); /* too long a name is cosmetic */
         return r;
+}
+
+void os__thread_begin(const char *name, enum thread_role role)
+{
+        (void)pthread_setname_np(pthread_self(), name); /* too long a name is cosmetic */
+        my_role = role;
 }
 
 enum thread_role os__thread_set_role(enum thread_role role)
@@ -234,9 +240,10 @@ struct err *thread_start(struct thread **ret, const char *name, enum thread_role
         if (!t)
                 return err_static(ERR_NO_MEMORY);
         t->role = role;
+        (void)str_copy(t->name, sizeof(t->name), str_of(name));
         t->fn = fn;
         t->arg = arg;
-        r = os__thread_spawn(&t->id, name, 0, thread_main, t);
+        r = os__thread_spawn(&t->id, 0, thread_main, t);
         if (r != 0) {
                 free(t);
                 return err_sys(r, "start thread %s", name);
