@@ -31,10 +31,16 @@ MUST_CHECK struct err *content_writer_write(struct content_writer *w, const void
 uint64_t content_writer_size(const struct content_writer *w);
 /* See content_writer_size. */
 struct content_id content_writer_id(const struct content_writer *w);
-/* Keeps the unfinished file for content_writer_resume (synced unless fast) and ends the writer. */
+/* Keeps the unfinished file for content_writer_resume at exactly this size (data and checksums synced unless fast) and ends the writer whatever the outcome; after an error
+ * the sizes kept before are still good. */
 MUST_CHECK struct err *content_writer_suspend(struct content_writer *w, bool fast);
 /* Writes checksums and self-description, syncs unless fast, and gives the file its name in content/ (synced directory too). Ends the writer whatever the outcome. */
 MUST_CHECK struct err *content_writer_finish(struct content_writer *w, struct str self, bool fast);
+/* A content that was finished or suspended is left alone by cleaning until this call, so that it is not taken for garbage before its record is committed. The caller
+ * tells when the record that names it is durable, or that there will be none. content_remove and content_work_remove imply it. */
+void content_settled(struct content_dir *d, struct content_id id);
+/* Whether a content waits for content_settled (or for its writer). */
+bool content_in_flight(struct content_dir *d, struct content_id id);
 /* Drops file and writer. Null is fine. */
 void content_writer_abort(struct content_writer *w);
 
@@ -45,18 +51,26 @@ MUST_CHECK struct err *content_file_open(struct content_dir *d, struct content_i
 void content_file_close(struct content_file *f);
 /* The descriptor; data starts at offset 0. */
 int content_file_fd(const struct content_file *f);
+/* Bytes of memory that the open file takes. */
+size_t content_file_memory(const struct content_file *f);
 /* Size of the data. */
 uint64_t content_file_size(const struct content_file *f);
 /* Reads the blocks of a range and checks them. CORRUPT names file and block. */
 MUST_CHECK struct err *content_file_verify(struct content_file *f, uint64_t offset, uint64_t length);
 /* Reads and checks; exactly n bytes. */
 MUST_CHECK struct err *content_file_read(struct content_file *f, uint64_t offset, void *p, size_t n);
-/* The self-description, in b. */
+/* The self-description, in b: the replaced one if there is one. Only while the content_dir is open. */
 MUST_CHECK struct err *content_file_self(struct content_file *f, struct buf *b);
-/* Replaces the self-description (after a rename): an extended attribute or a new footer, never the data. */
+/* Replaces the self-description (after a rename): a file of its own beside the content, replaced atomically and durably, never the content. NOT_FOUND. */
 MUST_CHECK struct err *content_file_set_self(struct content_dir *d, struct content_id id, struct str self, bool fast);
 /* Moves a content to trash/ (unlinked by the background). Absent is fine. */
 MUST_CHECK struct err *content_remove(struct content_dir *d, struct content_id id);
+/* Removes an unfinished content of work/ with its checksums. Absent is fine. */
+MUST_CHECK struct err *content_work_remove(struct content_dir *d, struct content_id id);
+/* Moves a finished content as it is into another directory of the same file system. Absent is fine. */
+MUST_CHECK struct err *content_quarantine(struct content_dir *d, struct content_id id, int quarantine_fd);
+/* Deletes at most `max` entries of trash/ that are older than min_age_ns. */
+MUST_CHECK struct err *content_trash_empty(struct content_dir *d, int64_t min_age_ns, unsigned max, uint64_t *ret_files, uint64_t *ret_bytes);
 /* Deletes trash/ and work/ entries older than min_age_ns (0: all), but for the work ids that `keep` wants. */
 MUST_CHECK struct err *content_clean(struct content_dir *d, int64_t min_age_ns, bool (*keep)(void *arg, struct content_id id), void *arg, uint64_t *ret_files,
                                      uint64_t *ret_bytes);
