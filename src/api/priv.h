@@ -57,7 +57,8 @@ enum api_needs {
         NEED_ENVELOPE = 1,  /* body is an envelope; its action selects the row */
         NEED_BUCKET = 2,    /* path names a bucket that exists */
         NEED_BUCKET_NAME = 4, /* path names a bucket; it may not exist */
-        NEED_OBJECT = 8     /* path names an object, checked */
+        NEED_OBJECT = 8,    /* path names an object, checked */
+        NEED_ANY_ACTION = 16 /* row without action: takes messages with any action too */
 };
 struct api_route {
         enum http_method method;

@@ -1,0 +1,231 @@
+/* api/core.c: one request from the server to its handler and back.
+ *
+ * Happy path: parse the target, find the resource's rows, read the envelope if one of them has an action, choose the row, look the bucket up, check access and names, call
+ * the handler. Any error on the way, or from the handler, is answered by api_reply_err(). What can be answered without waiting never gets here (hot.c). */
+#define LOG_FOLDER "api"
+#include "api/hot.h"
+#include "api/request.h"
+
+#include "base/log.h"
+#include "os/clock.h"
+
+static const struct api_route *const tables[] = { api_routes_objects, api_routes_buckets, api_routes_cluster, api_routes_daemon, api_routes_other };
+
+/* Calls fn-less iteration over all rows of a resource. */
+#define FOREACH_ROUTE(row)                                                                                             \
+        for (size_t t_ = 0; t_ < ARRAY_LEN(tables); t_++)                                                              \
+                for (const struct api_route *row = tables[t_]; row->fn != NULL; row++)
+
+static bool method_matches(const struct api_route *row, struct str resource, enum http_method m)
+{
+        return row->method == m && str_eq(resource, str_of(row->resource));
+}
+
+static void reply_methods(struct api_req *r, struct str resource, int status)
+{
+        unsigned seen = 0;
+        FOREACH_ROUTE(row)
+                if (str_eq(resource, str_of(row->resource)))
+                        seen |= 1u << row->method;
+        AUTO_BUF struct buf allow = BUF_INIT;
+        static const enum http_method order[] = { HTTP_DELETE, HTTP_GET, HTTP_HEAD, HTTP_PATCH, HTTP_POST, HTTP_PUT };
+        for (size_t i = 0; i < ARRAY_LEN(order); i++)
+                if (seen & (1u << order[i]))
+                        buf_printf(&allow, "%s%s", allow.n ? ", " : "", http_method_name(order[i]));
+        http_resp_header(r->rs, "Allow", buf_str(&allow));
+        if (status == 200) {
+                api_reply_empty(r, 200);
+                return;
+        }
+        http_resp_status(r->rs, status);
+        http_resp_head_raw(r->rs, STR("Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"));
+        http_resp_mem(r->rs, STR("Method Not Allowed\n"), NULL, NULL);
+}
+
+/* The row of an action: an exact match, else the row without one if the message has no action or the row takes any. */
+static const struct api_route *choose(struct api_req *r, struct str resource)
+{
+        const struct api_route *any = NULL;
+        FOREACH_ROUTE(row)
+                if (method_matches(row, resource, r->rq->method)) {
+                        if (row->action == NULL)
+                                any = row;
+                        else if (str_eq(r->env.action, str_of(row->action)))
+                                return row;
+                }
+        if (any != NULL && (r->env.action.n == 0 || (any->needs & NEED_ANY_ACTION)))
+                return any;
+        return NULL;
+}
+
+static struct err *invalid_action(struct api_req *r)
+{
+        if (r->env.doc == NULL)
+                return err_new(ERR_MALFORMED, "failed to unmarshal the request's message: EOF (the body is empty)");
+        return err_new(ERR_INVALID, "invalid action \"" STR_FMT "\"", STR_ARG(r->env.action));
+}
+
+static struct err *check_object(struct api_req *r)
+{
+        if (r->object.n == 0)
+                return err_new(ERR_INVALID, "URL '" STR_FMT "' is too short: expected 4 items, got %u", STR_ARG(str_skip(r->rq->path, 1)), r->nitems + 1);
+        if (r->rq->method == HTTP_HEAD && r->object.p[r->object.n - 1] == '/')
+                r->object.n--; /* wire: HEAD tolerates one */
+        return object_name_check(r->object);
+}
+
+static struct err *dispatch(struct api_req *r)
+{
+        TRY(api__parse_target(r));
+        struct str resource = r->nitems ? r->items[0] : STR("/");
+        bool known = false, method = false, envelope = false;
+        unsigned needs = 0;
+        FOREACH_ROUTE(row) {
+                if (!str_eq(resource, str_of(row->resource)))
+                        continue;
+                known = true;
+                if (row->method != r->rq->method)
+                        continue;
+                method = true;
+                needs |= row->needs;
+                envelope = envelope || row->action != NULL || (row->needs & NEED_ENVELOPE);
+        }
+        if (!known)
+                return err_new(ERR_INVALID, "invalid request URI: '" STR_FMT " " STR_FMT "' from %s", STR_ARG(r->rq->head->method_text),
+                               STR_ARG(r->rq->path), r->rq->peer);
+        if (r->rq->method == HTTP_OPTIONS || !method) {
+                reply_methods(r, resource, r->rq->method == HTTP_OPTIONS ? 200 : 405);
+                return NULL;
+        }
+        if (http_req_header(r->rq, STR("Ais-Caller-Id")).p != NULL)
+                return err_new(ERR_FORBIDDEN, "unexpected intra-cluster header on pub: 'Ais-Caller-Id'");
+        if (envelope)
+                TRY(api__read_envelope(r, str_eq(resource, STR("buckets")) ? LIST_BODY_MAX : CONTROL_BODY_MAX));
+        /* A missing bucket is reported before an unknown action (wire). */
+        if ((needs & (NEED_BUCKET | NEED_OBJECT)) && r->nitems >= 2)
+                TRY(api__parse_bucket(r));
+        const struct api_route *row = choose(r, resource);
+        if (row == NULL) {
+                if (r->bck.name[0] != '\0')
+                        TRY(api_find_bucket(r, &r->bck, &r->bucket));
+                return invalid_action(r);
+        }
+        if (row->needs & (NEED_BUCKET | NEED_BUCKET_NAME | NEED_OBJECT)) {
+                TRY(api__parse_bucket(r));
+                if (row->needs & (NEED_BUCKET | NEED_OBJECT)) {
+                        TRY(api_find_bucket(r, &r->bck, &r->bucket));
+                        TRY(api_check_access(r, r->bucket, row->access));
+                }
+        }
+        if (row->needs & NEED_OBJECT)
+                TRY(check_object(r));
+        return row->fn(r);
+}
+
+/* Counts a failed operation under the wire's name. */
+static void count_error(struct api_req *r)
+{
+        if (r->nitems < 1 || !str_eq(r->items[0], STR("objects")))
+                return;
+        static const enum flow_stat stats[] = { [HTTP_GET] = STAT_ERR_GET_N, [HTTP_HEAD] = STAT_ERR_HEAD_N, [HTTP_PUT] = STAT_ERR_PUT_N,
+                                                [HTTP_DELETE] = STAT_ERR_DEL_N };
+        if (r->rq->method == HTTP_GET || r->rq->method == HTTP_HEAD || r->rq->method == HTTP_PUT || r->rq->method == HTTP_DELETE)
+                stat_add(&r->node->stats, stats[r->rq->method], 1);
+}
+
+static void core_handle(void *ctx, struct http_req *rq, struct http_resp *rs)
+{
+        struct api *api = ctx;
+        AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(api->node->cluster);
+        struct api_req *r = arena_new(rq->arena, struct api_req);
+        if (r == NULL) {
+                http_resp_status(rs, 503);
+                http_resp_mem(rs, STR_NONE, NULL, NULL);
+                return;
+        }
+        r->api = api;
+        r->node = api->node;
+        r->rq = rq;
+        r->rs = rs;
+        r->snap = snap;
+        r->arena = rq->arena;
+        struct err *e = dispatch(r);
+        if (e != NULL) {
+                count_error(r);
+                api_reply_err(r, e);
+        }
+        json_decref(r->env.doc);
+        r->env.doc = NULL;
+        r->snap = NULL;
+}
+
+static void core_refuse(void *ctx, struct http_req *rq, struct http_resp *rs, enum err_code code, const char *why)
+{
+        struct api *api = ctx;
+        AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(api->node->cluster);
+        struct api_req *r = arena_new(rq->arena, struct api_req);
+        if (r == NULL) {
+                http_resp_status(rs, 503);
+                http_resp_mem(rs, STR_NONE, NULL, NULL);
+                return;
+        }
+        r->api = api;
+        r->node = api->node;
+        r->rq = rq;
+        r->rs = rs;
+        r->snap = snap;
+        r->arena = rq->arena;
+        api_reply_err(r, err_new(code, "%s", why));
+        r->snap = NULL;
+}
+
+static void core_sent(void *ctx, struct http_req *rq, struct http_resp *rs, uint64_t bytes, bool complete)
+{
+        struct api *api = ctx;
+        (void)rs;
+        (void)bytes;
+        if (!complete && rq->method == HTTP_GET)
+                stat_add(&api->node->stats, STAT_ERR_HTTP_WRITE_N, 1);
+}
+
+struct err *api_new(const struct api_options *o, struct api **ret)
+{
+        struct api *a = calloc(1, sizeof(*a));
+        if (a == NULL)
+                return err_static(ERR_NO_MEMORY);
+        a->node = o->node;
+        a->jobs = o->jobs;
+        a->pool = o->pool;
+        a->log = o->log;
+        a->tls = o->tls;
+        a->shutdown = o->shutdown;
+        a->shutdown_arg = o->shutdown_arg;
+        a->start_mono_ns = clock_mono_ns();
+        str_copy(a->public_url, sizeof(a->public_url), str_of(o->public_url));
+        *ret = a;
+        return NULL;
+}
+
+void api_free(struct api *a)
+{
+        free(a);
+}
+
+void api_set_server(struct api *a, struct http_server *s)
+{
+        a->server = s;
+        store_set_batch_hook(a->node->store, api__hot_flush, a);
+}
+
+void api_app(struct api *a, struct http_app *ret)
+{
+        *ret = (struct http_app){
+                .ctx = a,
+                .on_loop = api__hot_on_loop,
+                .handle = core_handle,
+                .refuse = core_refuse,
+                .on_sent = core_sent,
+                .loop_init = api__hot_loop_init,
+                .loop_fini = api__hot_loop_fini,
+        };
+}

@@ -1,0 +1,210 @@
+/* api/hot.c: the two requests that training makes all day, answered without a worker.
+ *
+ * GET of a whole object that is in the cache: bytes or verified descriptors go out with header lines that were rendered when the content entered the cache. PUT of a small
+ * object whose body has arrived: checksum on the loop, then the mountpath's commit thread, which completes the request (group commit). Anything unusual (other parameters,
+ * ranges, checksums of other algorithms, metadata) goes to a worker and the full path of core.c: the two must answer alike (hot_test.c compares them).
+ *
+ * Loop threads; nothing here blocks. A snapshot reference is held per loop. */
+#include "api/hot.h"
+
+#include "api/objects.h"
+#include "os/clock.h"
+
+struct hot_loop {
+        struct snapshot_cache snap;
+};
+
+void *api__hot_loop_init(void *ctx)
+{
+        (void)ctx;
+        return calloc(1, sizeof(struct hot_loop));
+}
+
+void api__hot_loop_fini(void *ctx, void *loop_ctx)
+{
+        (void)ctx;
+        struct hot_loop *h = loop_ctx;
+        if (h != NULL)
+                snapshot_cache_drop(&h->snap);
+        free(h);
+}
+
+void api__hot_flush(void *arg)
+{
+        struct api *a = arg;
+        http_server_complete_flush(a->server);
+}
+
+/* Splits "/v1/objects/<bucket>/<object>" without escapes and doubled slashes before the object. */
+static bool hot_path(struct str path, struct str *ret_bucket, struct str *ret_object)
+{
+        static const struct str prefix = { "/v1/objects/", 12 };
+        if (!str_starts(path, prefix) || memchr(path.p, '%', path.n) != NULL)
+                return false;
+        struct str rest = str_skip(path, prefix.n);
+        *ret_bucket = str_cut(&rest, '/');
+        *ret_object = rest;
+        return ret_bucket->n > 0 && rest.n > 0 && rest.n <= OBJECT_NAME_MAX && rest.p[0] != '/';
+}
+
+/* Only provider=ais (and, for writes, skip_vc=true) may stand in the query. */
+static bool hot_query(struct str query, bool *ret_skip_vc)
+{
+        while (query.n > 0) {
+                struct str item = str_cut(&query, '&');
+                if (str_eq(item, STR("skip_vc=true")))
+                        *ret_skip_vc = true;
+                else if (!str_eq(item, STR("provider=ais")) && item.n > 0)
+                        return false;
+        }
+        return true;
+}
+
+static const struct bucket *hot_bucket(struct api *a, struct http_req *rq, struct str name, uint64_t access)
+{
+        struct hot_loop *h = rq->loop_ctx;
+        if (UNLIKELY(h == NULL))
+                return NULL;
+        const struct bucket *b = snapshot_bucket_ais(cluster_snapshot_cached(a->node->cluster, &h->snap), name);
+        return b != NULL && (b->props.access & access) == access ? b : NULL;
+}
+
+/* Headers that change what a read means. */
+static bool hot_get_headers(const struct http_head *h)
+{
+        for (unsigned i = 0; i < h->nheaders; i++) {
+                struct str n = h->headers[i].name;
+                char c = (char)(n.p[0] | 0x20);
+                if (c == 'r' && str_eq_nocase(n, STR("Range")))
+                        return false;
+                if (c == 'a' && n.n > 4 && (n.p[3] == '-') && str_starts(n, STR("Ais-")))
+                        return false;
+        }
+        return true;
+}
+
+static enum http_next hot_get(struct api *a, struct http_req *rq, struct http_resp *rs)
+{
+        struct str bucket, object;
+        bool skip_vc = false;
+        if (rq->body_length != 0 || !hot_path(rq->path, &bucket, &object) || !hot_query(rq->query, &skip_vc) || !hot_get_headers(rq->head))
+                return HTTP_WORKER;
+        const struct bucket *b = hot_bucket(a, rq, bucket, ACCESS_GET);
+        if (b == NULL)
+                return HTTP_WORKER;
+        struct obj_key key = { b->bid, object };
+        struct content *c = store_cached(a->node->store, &key);
+        if (c == NULL)
+                return HTTP_WORKER;
+        if (api__object_body(rq, rs, c, 0, content_meta(c)->size) != NULL) {
+                content_unref(c);
+                return HTTP_WORKER;
+        }
+        http_resp_status(rs, 200);
+        http_resp_head_raw(rs, content_rendered(c));
+        content_touch(c);
+        stat_add(&a->node->stats, STAT_GET_N, 1);
+        stat_add(&a->node->stats, STAT_GET_SIZE, (int64_t)content_meta(c)->size);
+        stat_add(&a->node->stats, STAT_GET_NS_TOTAL, clock_mono_ns() - rq->start_ns);
+        return HTTP_ANSWERED;
+}
+
+/* A small write on its way through the commit thread; in the request's arena. */
+struct hot_put {
+        struct api *api;
+        struct http_req *rq;
+        struct http_resp *rs;
+        enum cksum_type type;
+        char cksum[CKSUM_HEX_MAX];
+        size_t size;
+        const struct snapshot *snap; /* for error texts */
+        const struct bucket *bucket;
+        struct str object;
+};
+
+static void hot_put_done(void *arg, struct err *e, const struct put_result *r)
+{
+        struct hot_put *p = arg;
+        struct api *a = p->api;
+        if (UNLIKELY(e != NULL)) {
+                api__object_put_failed(a, p->rq, p->rs, p->snap, e);
+        } else {
+                struct obj_meta m = { .version = r->version, .atime_ns = r->atime_ns, .cksum_type = p->type, .cksum = str_of(p->cksum) };
+                http_resp_status(p->rs, 200);
+                if (!r->noop)
+                        api__object_headers(&m, &p->rs->head);
+                stat_add(&a->node->stats, STAT_PUT_N, 1);
+                stat_add(&a->node->stats, STAT_PUT_SIZE, (int64_t)p->size);
+                stat_add(&a->node->stats, STAT_PUT_NS_TOTAL, clock_mono_ns() - p->rq->start_ns);
+        }
+        cluster_unpin(p->snap);
+        http_server_complete_queue(p->rq);
+}
+
+/* The client's checksum, if it is of the bucket's algorithm; false sends the request to a worker. */
+static bool hot_put_headers(const struct http_head *h, struct str *ret_type, struct str *ret_value)
+{
+        for (unsigned i = 0; i < h->nheaders; i++) {
+                struct str n = h->headers[i].name;
+                char c = (char)(n.p[0] | 0x20);
+                if (c == 'i' && str_starts(n, STR("If-")))
+                        return false;
+                if (c != 'a' || n.n < 4 || n.p[3] != '-')
+                        continue;
+                if (str_eq_nocase(n, STR("Ais-Checksum-Type")))
+                        *ret_type = h->headers[i].value;
+                else if (str_eq_nocase(n, STR("Ais-Checksum-Value")))
+                        *ret_value = h->headers[i].value;
+                else
+                        return false;
+        }
+        return (ret_type->n > 0) == (ret_value->n > 0);
+}
+
+static enum http_next hot_put(struct api *a, struct http_req *rq, struct http_resp *rs)
+{
+        struct str bucket, object, type = STR_NONE, value = STR_NONE;
+        bool skip_vc = false;
+        if (rq->body_mem.p == NULL || rq->body_mem.n > store_small_max(a->node->store) || !hot_path(rq->path, &bucket, &object) ||
+            !hot_query(rq->query, &skip_vc) || !hot_put_headers(rq->head, &type, &value))
+                return HTTP_WORKER;
+        const struct bucket *b = hot_bucket(a, rq, bucket, ACCESS_PUT);
+        enum cksum_type t;
+        if (b == NULL || (b->props.checksum.type != CKSUM_XXHASH2 && b->props.checksum.type != CKSUM_XXHASH) ||
+            (type.n > 0 && (!cksum_type_parse(type, &t) || (t != CKSUM_XXHASH && t != CKSUM_XXHASH2))))
+                return HTTP_WORKER;
+        struct err *bad = object_name_check(object);
+        struct hot_put *p = bad == NULL ? arena_new(rq->arena, struct hot_put) : NULL;
+        err_free(bad);
+        if (p == NULL)
+                return HTTP_WORKER;
+        struct put_attrs attrs;
+        flow_put_attrs(b, &attrs);
+        p->type = attrs.cksum_type;
+        cksum_of(p->type, rq->body_mem.p, rq->body_mem.n, p->cksum);
+        if (type.n > 0 && !str_eq(value, str_of(p->cksum)))
+                return HTTP_WORKER; /* the full path makes the error */
+        p->api = a;
+        p->rq = rq;
+        p->rs = rs;
+        p->size = rq->body_mem.n;
+        attrs.cksum = str_of(p->cksum);
+        attrs.custom_mode = CUSTOM_MERGE;
+        attrs.same_is_noop = type.n > 0 && !skip_vc;
+        p->snap = snapshot_ref(((struct hot_loop *)rq->loop_ctx)->snap.s);
+        struct obj_key key = { b->bid, object };
+        if (store_put_small_async(a->node->store, &key, rq->body_mem.p, rq->body_mem.n, &attrs, hot_put_done, p))
+                return HTTP_PENDING;
+        cluster_unpin(p->snap);
+        return HTTP_WORKER;
+}
+
+enum http_next api__hot_on_loop(void *ctx, struct http_req *rq, struct http_resp *rs, enum pool_class *ret_class)
+{
+        *ret_class = str_starts(rq->path, STR("/v1/objects/")) ? POOL_DATA : POOL_CONTROL;
+        if (rq->method == HTTP_GET)
+                return hot_get(ctx, rq, rs);
+        if (rq->method == HTTP_PUT)
+                return hot_put(ctx, rq, rs);
+        return HTTP_WORKER;
+}

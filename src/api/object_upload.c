@@ -1,0 +1,169 @@
+/* api/object_upload.c: native multipart upload: create, part, complete, abort.
+ *
+ * Wire rules: parts are numbered from 1 without gaps; completing must name all that were uploaded; a failed complete keeps the upload. */
+#include "api/objects.h"
+
+#define PART_STEP (256u * 1024)
+#define PART_MAX 10000
+
+static struct err *upload_id(struct api_req *r, struct str *ret)
+{
+        struct str id = api_param(r, "uploadId");
+        if (id.n == 0 || !id_check(id))
+                return err_new(ERR_UPLOAD_NOT_FOUND, "upload \"" STR_FMT "\" does not exist", STR_ARG(id));
+        *ret = id;
+        return NULL;
+}
+
+struct err *api__upload_create(struct api_req *r)
+{
+        r->role_target = true;
+        bool has;
+        struct str custom;
+        char id[17];
+        TRY(api__custom_headers(r, &has, &custom));
+        struct obj_key key = { r->bucket->bid, r->object };
+        TRY(store_upload_create(r->node->store, &key, custom, id));
+        api_reply_text(r, 200, str_of(id));
+        return NULL;
+}
+
+static struct err *pump(struct api_req *r, struct put *put, struct cksum_ctx *sum, struct cksum_ctx *verify)
+{
+        AUTO_FREE char *step = malloc(PART_STEP);
+        if (step == NULL)
+                return err_static(ERR_NO_MEMORY);
+        for (;;) {
+                size_t n;
+                TRY(http_req_read(r->rq, step, PART_STEP, &n));
+                if (n == 0)
+                        return NULL;
+                cksum_update(sum, step, n);
+                if (verify != NULL)
+                        cksum_update(verify, step, n);
+                TRY(store_put_write(put, step, n));
+        }
+}
+
+static struct err *check_part(struct api_req *r, struct cksum_ctx *verify, struct str expect)
+{
+        char hex[CKSUM_HEX_MAX];
+        if (verify == NULL)
+                return NULL;
+        cksum_final(verify, hex);
+        if (str_eq_nocase(str_of(hex), expect))
+                return NULL;
+        stat_add(&r->node->stats, STAT_ERR_PUT_CKSUM_N, 1);
+        return err_new(ERR_BAD_CHECKSUM, "BAD CHECKSUM: part of " STR_FMT ": expected " STR_FMT ", got %s", STR_ARG(r->object), STR_ARG(expect), hex);
+}
+
+static struct err *store_part(struct api_req *r, struct put *put)
+{
+        bool has;
+        enum cksum_type type = CKSUM_NONE, stored = r->bucket->props.checksum.type;
+        struct str value = STR_NONE;
+        TRY(api__checksum_headers(r, &has, &type, &value));
+        struct cksum_ctx *sum = cksum_new(stored), *verify = has ? cksum_new(type) : NULL;
+        char hex[CKSUM_HEX_MAX] = "";
+        struct err *e = sum == NULL || (has && verify == NULL) ? err_static(ERR_NO_MEMORY) : pump(r, put, sum, verify);
+        if (e == NULL)
+                e = check_part(r, verify, value);
+        if (e == NULL)
+                cksum_final(sum, hex);
+        cksum_free(sum);
+        cksum_free(verify);
+        if (e != NULL) {
+                store_put_abort(put);
+                return e;
+        }
+        return store_upload_part_commit(put, stored, str_of(hex));
+}
+
+struct err *api__upload_part(struct api_req *r)
+{
+        struct str id, number = api_param(r, "partNumber");
+        uint64_t part;
+        if (!str_u64(number, &part) || part < 1 || part > PART_MAX)
+                return err_new(ERR_INVALID, "invalid part number \"" STR_FMT "\" (expecting 1 to %d)", STR_ARG(number), PART_MAX);
+        TRY(upload_id(r, &id));
+        struct obj_key key = { r->bucket->bid, r->object };
+        struct put *put;
+        TRY(store_upload_part_begin(r->node->store, &key, id, (unsigned)part, r->rq->body_length, &put));
+        struct err *e = store_part(r, put);
+        if (e == NULL)
+                api_reply_empty(r, 200);
+        return e;
+}
+
+static int cmp_unsigned(const void *a, const void *b)
+{
+        unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
+        return (x > y) - (x < y);
+}
+
+/* The numbers that the message names, ascending; gaps and repeats are refused. */
+static struct err *decode_parts(struct api_req *r, unsigned **ret, unsigned *ret_n)
+{
+        struct part { int64_t number; struct str etag; };
+        static const struct json_field fields[] = {
+                JSON_FIELD(struct part, "part-number", JSON_F_INT, number),
+                JSON_FIELD(struct part, "etag", JSON_F_STR, etag),
+        };
+        if (!json_is_array(r->env.value) || json_array_size(r->env.value) == 0)
+                return err_new(ERR_INVALID, "failed to complete the upload: no chunks (expecting a list of parts)");
+        size_t n = json_array_size(r->env.value);
+        if (n > PART_MAX)
+                return err_new(ERR_INVALID, "too many parts (%zu > %d)", n, PART_MAX);
+        unsigned *list = arena_alloc(r->arena, n * sizeof(*list));
+        if (list == NULL)
+                return err_static(ERR_NO_MEMORY);
+        for (size_t i = 0; i < n; i++) {
+                struct part p = { 0, STR_NONE };
+                const json_t *item = json_array_get(r->env.value, i);
+                if (!json_is_object(item))
+                        return err_new(ERR_MALFORMED, "part %zu of the list is not an object", i);
+                TRY(json_decode(item, fields, ARRAY_LEN(fields), true, "part", &p));
+                if (p.number < 1 || p.number > PART_MAX)
+                        return err_new(ERR_INVALID, "invalid part number %ld", (long)p.number);
+                list[i] = (unsigned)p.number;
+        }
+        qsort(list, n, sizeof(*list), cmp_unsigned);
+        for (size_t i = 0; i < n; i++)
+                if (list[i] != i + 1)
+                        return err_new(ERR_INVALID, "chunk at (%zu) has invalid number %u (count=%zu)", i, list[i], n);
+        *ret = list;
+        *ret_n = (unsigned)n;
+        return NULL;
+}
+
+struct err *api__upload_complete(struct api_req *r)
+{
+        r->role_target = true;
+        struct str id;
+        unsigned *parts, n, have_n;
+        struct upload_part *have;
+        TRY(upload_id(r, &id));
+        struct obj_key key = { r->bucket->bid, r->object };
+        TRY(store_upload_parts(r->node->store, &key, id, r->arena, &have, &have_n));
+        TRY(decode_parts(r, &parts, &n));
+        if (n != have_n)
+                return err_new(ERR_INVALID, "partial completion is not allowed: requested %u parts, have %u", n, have_n);
+        struct put_attrs attrs;
+        struct put_result result;
+        flow_put_attrs(r->bucket, &attrs);
+        TRY(store_upload_complete(r->node->store, &key, id, parts, n, &attrs, &result));
+        stat_add(&r->node->stats, STAT_PUT_N, 1);
+        api_reply_empty(r, 200);
+        return NULL;
+}
+
+struct err *api__upload_abort(struct api_req *r)
+{
+        r->role_target = true;
+        struct str id;
+        TRY(upload_id(r, &id));
+        struct obj_key key = { r->bucket->bid, r->object };
+        TRY(store_upload_abort(r->node->store, &key, id));
+        api_reply_empty(r, 200);
+        return NULL;
+}
