@@ -1,0 +1,205 @@
+/* jobs/promote.c: promote: stores files of this machine as objects.
+ *
+ * Only files below PROMOTE_ROOT, given by an absolute path without "." and ".." elements; symbolic links are left alone. A file becomes an object of the given name
+ * (or prefix + base name); of a directory each file becomes prefix + its path below the directory. Up to SYNC_MAX files are stored before the call returns, more by a job.
+ * A file that vanishes during the walk is skipped; any other failure ends the work; a source is deleted only after its object is stored. */
+#include "jobs/priv.h"
+
+#include <dirent.h>
+#include <stdio.h>
+
+#define SYNC_MAX 16
+#define DEPTH_MAX 64
+
+struct promote {
+        uint64_t bid;
+        char source[4096];
+        char prefix[OBJECT_NAME_MAX + 1];
+        bool recursive, overwrite, delete_source;
+};
+/* One walk: visit() is called for each regular file with its path below the source. */
+struct walk {
+        const struct promote *p;
+        struct err *(*visit)(struct walk *w, const char *path, struct str below);
+        struct node *node;
+        struct job *job; /* null: synchronous */
+        unsigned count, depth;
+        struct buf path;     /* the directory being read, absolute */
+};
+
+static struct err *walk_dir(struct walk *w);
+
+static struct err *walk_entry(void *arg, const char *name, unsigned char type)
+{
+        struct walk *w = arg;
+        size_t was = w->path.n;
+        struct err *e = NULL;
+        struct stat st;
+
+        if (w->job && !job_go_on(w->job))
+                return job__cancelled();
+        buf_addc(&w->path, '/');
+        buf_adds(&w->path, str_of(name));
+        TRY(buf_err(&w->path));
+        if (type == DT_UNKNOWN) {
+                TRY(file_stat_at(AT_FDCWD, buf_cstr(&w->path), &st));
+                type = S_ISREG(st.st_mode) ? DT_REG : S_ISDIR(st.st_mode) ? DT_DIR : DT_LNK;
+        }
+        if (type == DT_REG)
+                e = w->visit(w, buf_cstr(&w->path), str_skip(buf_str(&w->path), strlen(w->p->source) + 1));
+        else if (type == DT_DIR && w->p->recursive)
+                e = walk_dir(w);
+        w->path.n = was;
+        return e;
+}
+
+static struct err *walk_dir(struct walk *w)
+{
+        AUTO_BUF struct buf dir = BUF_INIT; /* w->path grows while the directory is read */
+        struct err *e;
+
+        if (w->depth >= DEPTH_MAX)
+                return err_new(ERR_INVALID, "more than %d levels of directories below %s", DEPTH_MAX, w->p->source);
+        buf_adds(&dir, buf_str(&w->path));
+        TRY(buf_err(&dir));
+        w->depth++;
+        e = file_each(AT_FDCWD, buf_cstr(&dir), walk_entry, w);
+        w->depth--;
+        return e;
+}
+
+static struct err *walk(struct walk *w)
+{
+        struct err *e;
+
+        buf_adds(&w->path, str_of(w->p->source));
+        e = buf_err(&w->path);
+        if (!e)
+                e = walk_dir(w);
+        buf_fini(&w->path);
+        return e;
+}
+
+static struct err *store_file(struct walk *w, const char *path, struct str name)
+{
+        AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(w->node->cluster);
+        const struct bucket *b = snapshot_bucket_by_id(snap, w->p->bid);
+        uint64_t bytes = 0;
+        struct err *e;
+
+        if (!b)
+                return err_new(ERR_BUCKET_NOT_FOUND, "the bucket was destroyed meanwhile");
+        TRY(object_name_check(name));
+        e = flow_promote_file(w->node, b, name, path, w->p->overwrite, &bytes);
+        if (err_code(e) == ERR_NOT_FOUND) {
+                err_free(e);
+                return NULL;
+        }
+        if (e)
+                return e;
+        if (w->p->delete_source)
+                TRY(file_unlink(AT_FDCWD, path));
+        if (w->job)
+                job_progress(w->job, 1, bytes);
+        return NULL;
+}
+
+static struct err *visit_store(struct walk *w, const char *path, struct str below)
+{
+        char name[OBJECT_NAME_MAX + 4097];
+        int n = snprintf(name, sizeof(name), "%s%.*s", w->p->prefix, (int)MIN(below.n, 4096), below.p);
+
+        return store_file(w, path, (struct str){ name, (size_t)n });
+}
+
+static struct err *visit_count(struct walk *w, const char *path, struct str below)
+{
+        (void)path;
+        (void)below;
+        return ++w->count > SYNC_MAX ? job__cancelled() : NULL; /* enough to know */
+}
+
+static struct err *run(struct job *j, void *arg)
+{
+        struct walk w = { .p = arg, .visit = visit_store, .node = job_node(j), .job = j };
+
+        return walk(&w);
+}
+
+static struct err *check_source(struct str s)
+{
+        struct str rest = s;
+        struct stat st;
+        struct err *e = file_stat_at(AT_FDCWD, PROMOTE_ROOT, &st);
+
+        if (e || !S_ISDIR(st.st_mode)) {
+                err_free(e);
+                return err_new(ERR_PROMOTE_SOURCE, "invalid promote source \"" STR_FMT "\": directory %s does not exist", STR_ARG(s), PROMOTE_ROOT);
+        }
+        if (!str_starts(s, STR(PROMOTE_ROOT "/")) && !str_eq(s, STR(PROMOTE_ROOT)))
+                return err_new(ERR_PROMOTE_SOURCE, "invalid promote source \"" STR_FMT "\": must be an absolute path under %s", STR_ARG(s), PROMOTE_ROOT);
+        if (memchr(s.p, '\0', s.n))
+                return err_new(ERR_PROMOTE_SOURCE, "invalid promote source: must not contain NUL");
+        while (rest.n > 0) {
+                struct str item = str_cut(&rest, '/');
+
+                if (str_eq(item, STR(".")) || str_eq(item, STR("..")))
+                        return err_new(ERR_PROMOTE_SOURCE, "invalid promote source \"" STR_FMT "\": must not contain '.' or '..'", STR_ARG(s));
+        }
+        return NULL;
+}
+
+static struct err *one_file(struct jobs *js, struct promote *p)
+{
+        struct walk w = { .p = p, .node = jobs__node(js) };
+        const char *base = strrchr(p->source, '/') + 1;
+        char name[OBJECT_NAME_MAX + 4097];
+        bool whole = p->prefix[0] != '\0' && p->prefix[strlen(p->prefix) - 1] != '/';
+        int n = snprintf(name, sizeof(name), "%s%s", p->prefix, whole ? "" : base);
+
+        return store_file(&w, p->source, (struct str){ name, (size_t)n });
+}
+
+static struct err *start_dir(struct jobs *js, const struct bucket *b, struct promote *p, char ret_id[static 40])
+{
+        struct walk w = { .p = p, .visit = visit_count, .node = jobs__node(js) };
+        struct job_spec spec = { .kind = "promote", .bck = b->bck, .run = run, .free_arg = free };
+        struct err *e = walk(&w);
+
+        if (e && w.count <= SYNC_MAX)
+                return e;
+        err_free(e);
+        if (w.count <= SYNC_MAX) {
+                struct walk now = { .p = p, .visit = visit_store, .node = jobs__node(js) };
+
+                ret_id[0] = '\0';
+                return walk(&now);
+        }
+        spec.arg = malloc(sizeof(*p));
+        if (!spec.arg)
+                return err_static(ERR_NO_MEMORY);
+        memcpy(spec.arg, p, sizeof(*p));
+        snprintf(spec.ctlmsg, sizeof(spec.ctlmsg), "src:%.100s, dst:%.100s", p->source, p->prefix);
+        return jobs_start(js, &spec, ret_id);
+}
+
+struct err *job_start_promote(struct jobs *js, const struct bucket *b, const struct job_promote_options *o, char ret_id[static 40])
+{
+        struct promote p = { .bid = b->bid, .recursive = o->recursive, .overwrite = o->overwrite, .delete_source = o->delete_source };
+        struct str source = o->source, prefix = o->object;
+        struct stat st;
+
+        while (source.n > 1 && source.p[source.n - 1] == '/')
+                source.n--;
+        TRY(check_source(source));
+        TRY(object_prefix_check(&prefix));
+        if (!str_copy(p.source, sizeof(p.source), source) || !str_copy(p.prefix, sizeof(p.prefix), prefix))
+                return err_new(ERR_PROMOTE_SOURCE, "promote source or object name is too long");
+        TRY(file_stat_at(AT_FDCWD, p.source, &st));
+        if (S_ISDIR(st.st_mode))
+                return start_dir(js, b, &p, ret_id);
+        if (!S_ISREG(st.st_mode))
+                return err_new(ERR_PROMOTE_SOURCE, "invalid promote source \"%s\": neither a file nor a directory", p.source);
+        ret_id[0] = '\0';
+        return one_file(js, &p);
+}

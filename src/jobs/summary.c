@@ -1,0 +1,137 @@
+/* jobs/summary.c: summary-bck: counts objects and bytes of one bucket or of all.
+ * The rows found so far are the job's result; they are replaced as the walk goes on, and stay with the job's history. */
+#include "jobs/priv.h"
+
+#include "os/clock.h"
+
+struct summary {
+        struct str prefix;
+        char prefix_text[OBJECT_NAME_MAX + 1];
+        unsigned n;
+        struct job_summary_row rows[];
+};
+struct summary_args {
+        struct summary *s; /* the job's result */
+        unsigned at;       /* row being counted */
+        struct job *job;
+        int64_t shown_ns;
+};
+#define SHOW_EVERY_NS (100 * NS_PER_MS)
+
+struct row_update {
+        unsigned at;
+        const struct flow_summary *sum;
+};
+
+static void set_row(void *arg, void *result)
+{
+        const struct row_update *u = arg;
+        struct summary *s = result;
+
+        s->rows[u->at].sum = *u->sum;
+}
+
+static bool go_on(void *arg, const struct flow_summary *so_far)
+{
+        struct summary_args *a = arg;
+        int64_t now = clock_mono_coarse_ns();
+
+        if (now - a->shown_ns >= SHOW_EVERY_NS) {
+                struct row_update u = { a->at, so_far };
+
+                a->shown_ns = now;
+                job__with_result(a->job, set_row, &u);
+        }
+        return job_go_on(a->job);
+}
+
+static struct err *run(struct job *j, void *arg)
+{
+        struct summary_args a = { .s = arg, .job = j };
+
+        job__set_result(j, a.s, free);
+        for (a.at = 0; a.at < a.s->n; a.at++) {
+                AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(job_node(j)->cluster);
+                const struct bucket *b = snapshot_bucket(snap, &a.s->rows[a.at].bck); /* name and prefix are constant: read without the lock */
+                struct row_update u = { .at = a.at };
+                struct flow_summary sum;
+
+                if (!b)
+                        continue; /* destroyed meanwhile: an empty row */
+                TRY(flow_summary(job_node(j), b, a.s->prefix, go_on, &a, &sum));
+                u.sum = &sum;
+                job__with_result(j, set_row, &u);
+                job_progress(j, sum.objects, sum.bytes);
+        }
+        return NULL;
+}
+
+static bool wanted(const struct bucket *b)
+{
+        return !bck_is_system(&b->bck);
+}
+
+struct err *job_start_summary(struct jobs *js, const struct bucket *b, struct str prefix, char ret_id[static 40])
+{
+        AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(jobs__node(js)->cluster);
+        struct job_spec spec = { .kind = "summary-bck", .run = run };
+        size_t most = b ? 1 : snap->bucket_count;
+        struct summary *s;
+        struct err *e;
+
+        TRY(object_prefix_check(&prefix));
+        s = calloc(1, sizeof(*s) + most * sizeof(s->rows[0]));
+        if (!s)
+                return err_static(ERR_NO_MEMORY);
+        if (!str_copy(s->prefix_text, sizeof(s->prefix_text), prefix)) {
+                free(s);
+                return err_new(ERR_INVALID, "prefix is too long");
+        }
+        s->prefix = str_of(s->prefix_text);
+        if (b) {
+                spec.bck = b->bck;
+                s->rows[s->n++].bck = b->bck;
+        } else {
+                for (size_t i = 0; i < snap->bucket_count; i++)
+                        if (wanted(snap->buckets[i]))
+                                s->rows[s->n++].bck = snap->buckets[i]->bck;
+        }
+        spec.arg = s; /* the job's function makes it the result, which the core frees */
+        e = jobs_start(js, &spec, ret_id);
+        if (e)
+                free(s);
+        return e;
+}
+
+struct get_args {
+        struct arena *arena;
+        bool *ret_done;
+        struct job_summary_row **ret;
+        unsigned *ret_n;
+};
+
+static struct err *get(void *arg, const struct job_snap *snap, void *result)
+{
+        struct get_args *g = arg;
+        const struct summary *s = result;
+        unsigned n = s ? s->n : 0;
+        struct job_summary_row *rows = arena_alloc(g->arena, n * sizeof(*rows));
+
+        if (!rows)
+                return err_static(ERR_NO_MEMORY);
+        if (snap->end_ns != 0 && snap->abort_err[0] != '\0')
+                return err_new(ERR_CANCELLED, "%s", snap->abort_err);
+        if (n)
+                memcpy(rows, s->rows, n * sizeof(*rows));
+        *g->ret = rows;
+        *g->ret_n = n;
+        *g->ret_done = snap->end_ns != 0;
+        return NULL;
+}
+
+struct err *job_summary_get(struct jobs *js, struct str id, struct arena *a, bool *ret_done, struct job_summary_row **ret, unsigned *ret_n)
+{
+        struct get_args g = { a, ret_done, ret, ret_n };
+
+        return jobs__with_result(js, "summary-bck", id, get, &g);
+}
