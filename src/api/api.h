@@ -11,11 +11,9 @@
 struct api;
 struct api_options {
         struct node *node;
-        struct jobs *jobs;
         struct pool *pool;
         struct logfile *log;
         struct tls_ctx *tls;           /* of the public listener; null: plain */
-        const char *public_url;        /* "http://127.0.0.1:8080" */
         void (*shutdown)(void *arg);   /* asks the daemon to end; after the answer has left */
         void *shutdown_arg;
 };
@@ -25,8 +23,8 @@ MUST_CHECK struct err *api_new(const struct api_options *o, struct api **ret);
 void api_free(struct api *a);
 /* Fills the server's app. */
 void api_app(struct api *a, struct http_app *ret);
-/* The server, once it exists: for its numbers. */
-void api_set_server(struct api *a, struct http_server *s);
+/* Hands over what exists only after the server is bound and the store open, before the server starts. url: "http://127.0.0.1:8080". */
+MUST_CHECK struct err *api_ready(struct api *a, struct jobs *jobs, const char *url, struct http_server *s);
 /* Renders the ready-made header lines of an object's GET answer (store_options.render). */
 void api_render_object(const struct obj_key *key, const struct obj_meta *meta, struct buf *out);
 

@@ -6,8 +6,11 @@
 #include "api/hot.h"
 #include "api/request.h"
 
+#include <stdio.h>
+
 #include "base/log.h"
 #include "os/clock.h"
+#include "os/sock.h"
 
 static const struct api_route *const tables[] = { api_routes_objects, api_routes_buckets, api_routes_cluster, api_routes_daemon, api_routes_other };
 
@@ -194,14 +197,12 @@ struct err *api_new(const struct api_options *o, struct api **ret)
         if (a == NULL)
                 return err_static(ERR_NO_MEMORY);
         a->node = o->node;
-        a->jobs = o->jobs;
         a->pool = o->pool;
         a->log = o->log;
         a->tls = o->tls;
         a->shutdown = o->shutdown;
         a->shutdown_arg = o->shutdown_arg;
         a->start_mono_ns = clock_mono_ns();
-        str_copy(a->public_url, sizeof(a->public_url), str_of(o->public_url));
         *ret = a;
         return NULL;
 }
@@ -211,10 +212,19 @@ void api_free(struct api *a)
         free(a);
 }
 
-void api_set_server(struct api *a, struct http_server *s)
+struct err *api_ready(struct api *a, struct jobs *jobs, const char *url, struct http_server *s)
 {
+        struct str rest = str_of(url), host;
+        uint16_t port;
+        str_copy(a->public_url, sizeof(a->public_url), rest);
+        rest = str_skip(rest, (size_t)str_find_str(rest, STR("://")) + 3);
+        TRY(sock_split_address(rest, &host, &port));
+        str_copy(a->host, sizeof(a->host), host);
+        snprintf(a->port, sizeof(a->port), "%u", (unsigned)port);
+        a->jobs = jobs;
         a->server = s;
         store_set_batch_hook(a->node->store, api__hot_flush, a);
+        return NULL;
 }
 
 void api_app(struct api *a, struct http_app *ret)

@@ -1,0 +1,294 @@
+/* daemon/serve.c: wiring of one node: log, cluster state, store, jobs, front, server; then signals until the end.
+ *
+ * Anything that fails during the start ends what was made before it, in reverse, and the error goes to main. During the end requests in flight get a deadline; the store is
+ * closed last, after the last commit. */
+#define LOG_FOLDER "daemon"
+#include "daemon/serve.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "base/log.h"
+#include "os/clock.h"
+#include "os/sock.h"
+#include "os/sysinfo.h"
+
+#define DRAIN_NS (15 * NS_PER_SEC) /* for requests in flight at the end */
+
+struct service {
+        const struct settings *set;
+        struct node node;
+        struct pool *pool;
+        struct logfile *log;
+        struct tls_ctx *tls;
+        struct jobs *jobs;
+        struct api *api;
+        struct http_server *server;
+        char url[160];
+};
+
+/* ---- what follows the configuration at run time ---- */
+
+/* log.level: words by folder as in --log-level, or the wire's verbosity digit (4 and above: debug). */
+static void apply_log_level(const char *level)
+{
+        uint64_t digit;
+        struct str spec = str_of(level);
+        if (str_u64(spec, &digit))
+                spec = digit >= 4 ? STR("debug") : STR("info");
+        log_err(LOG_WARN, LOG_FOLDER, log_set_levels(spec), "log.level");
+}
+
+static void apply_watermarks(struct store *s, const struct config *c)
+{
+        struct watermarks w = { (int)config_int(c, "space.cleanupwm"), (int)config_int(c, "space.lowwm"), (int)config_int(c, "space.highwm"),
+                                (int)config_int(c, "space.out_of_space") };
+        store_set_watermarks(s, &w);
+}
+
+static void on_change(void *arg, const struct snapshot *before, const struct snapshot *after)
+{
+        struct service *v = arg;
+        if (before->config == after->config)
+                return;
+        if (v->node.store != NULL)
+                apply_watermarks(v->node.store, after->config);
+        if (strcmp(config_str(before->config, "log.level"), config_str(after->config, "log.level")) != 0)
+                apply_log_level(config_str(after->config, "log.level"));
+}
+
+/* ---- start, in order ---- */
+
+static struct err *start_log(struct service *v)
+{
+        const struct settings *s = v->set;
+        if (s->log_level.n > 0)
+                TRY_WRAP(log_set_levels(s->log_level), "--log-level");
+        if (s->log_format.n > 0 && !str_eq(s->log_format, STR("text")) && !str_eq(s->log_format, STR("json")))
+                return err_new(ERR_INVALID, "--log-format: expecting text or json");
+        log_set_json(str_eq(s->log_format, STR("json")));
+        struct logfile_options o = { .dir = s->log_dir.p, .name = "orlopd", .max_size = 64u << 20, .max_total = 512u << 20, .to_stderr = true };
+        return logfile_open(&o, &v->log);
+}
+
+static struct err *check_exposure(const struct settings *s)
+{
+        struct str host;
+        uint16_t port;
+        TRY_WRAP(sock_split_address(s->listen, &host, &port), "--listen");
+        if (sock_is_loopback(host))
+                return NULL;
+        if (!s->insecure)
+                return err_new(ERR_FORBIDDEN, "refusing to listen on " STR_FMT " without credentials: use a loopback address, or --insecure if everyone "
+                                              "who reaches this address may read and write everything", STR_ARG(s->listen));
+        log_warn("listening on " STR_FMT " without credentials (--insecure): everyone who reaches it may read and write everything", STR_ARG(s->listen));
+        return NULL;
+}
+
+static struct err *config_base(void *arg, struct config *c)
+{
+        const struct settings *s = arg;
+        bool restart;
+        return s->cluster == NULL ? NULL : config_apply(c, s->cluster, CONFIG_SCOPE_CLUSTER, &restart);
+}
+
+/* The server binds first (port 0 must be known before the map is made); requests wait for the start. */
+static struct err *bind_server(struct service *v, const struct http_app *app)
+{
+        const struct settings *s = v->set;
+        struct http_listener l = { s->listen.p, v->tls };
+        uint64_t loops = 0;
+        if (s->loops.n > 0 && (!str_u64(s->loops, &loops) || loops > 256))
+                return err_new(ERR_INVALID, "--loops: expecting a number up to 256");
+        struct http_server_options o = { .listeners = &l, .nlisteners = 1, .loops = (unsigned)loops, .pool = v->pool, .app = *app };
+        return http_server_new(&o, &v->server);
+}
+
+/* What clients are told: the URL that was asked for, else the address bound, with a real address in place of a wildcard. */
+static struct err *public_address(struct service *v, struct cluster_addr *ret)
+{
+        char bound[64], ip[64];
+        struct str host;
+        uint16_t port;
+        struct str url = v->set->public_url;
+        struct str address = str_of(http_server_address(v->server, 0, bound));
+        if (url.n > 0) {
+                ptrdiff_t scheme = str_find_str(url, STR("://"));
+                if (scheme < 0)
+                        return err_new(ERR_INVALID, "--public-url: expecting http://host:port or https://host:port");
+                address = str_skip(url, (size_t)scheme + 3);
+        }
+        TRY_WRAP(sock_split_address(address, &host, &port), "public address");
+        if (str_eq(host, STR("0.0.0.0")) || str_eq(host, STR("::")))
+                host = str_of(sock_host_ip(ip));
+        bool v6 = str_find(host, ':') >= 0;
+        str_copy(ret->host, sizeof(ret->host), host);
+        snprintf(ret->port, sizeof(ret->port), "%u", (unsigned)port);
+        snprintf(ret->url, sizeof(ret->url), "%s://%s%s%s:%u", v->tls ? "https" : "http", v6 ? "[" : "", ret->host, v6 ? "]" : "", (unsigned)port);
+        str_copy(v->url, sizeof(v->url), str_of(ret->url));
+        return NULL;
+}
+
+static struct err *open_cluster(struct service *v)
+{
+        struct cluster_opts o = { .state_dir = v->set->state.n ? v->set->state.p : v->set->dirs[0].p, .config_base = config_base };
+        o.config_arg = (void *)(uintptr_t)v->set;
+        TRY(public_address(v, &o.addr[CLUSTER_NET_PUBLIC]));
+        o.addr[CLUSTER_NET_DATA] = o.addr[CLUSTER_NET_CONTROL] = o.addr[CLUSTER_NET_PUBLIC];
+        TRY(file_mkdir_all(o.state_dir, 0700));
+        TRY_WRAP(cluster_open(&o, &v->node.cluster), "state in %s", o.state_dir);
+        cluster_watch(v->node.cluster, on_change, v);
+        return NULL;
+}
+
+/* The directories of the command line, and those attached at run time. */
+static struct err *open_store(struct service *v)
+{
+        AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(v->node.cluster);
+        const char *paths[SETTINGS_DIRS_MAX + CLUSTER_MOUNTPATHS_MAX], *labels[SETTINGS_DIRS_MAX + CLUSTER_MOUNTPATHS_MAX];
+        unsigned n = 0;
+        uint64_t cache = 0;
+        for (; n < v->set->ndirs; n++) {
+                TRY(file_mkdir_all(v->set->dirs[n].p, 0700));
+                paths[n] = realpath(v->set->dirs[n].p, NULL);
+                labels[n] = "";
+                if (paths[n] == NULL)
+                        return err_new(ERR_IO, "cannot resolve %s", v->set->dirs[n].p);
+        }
+        unsigned given = n;
+        for (size_t i = 0; i < snap->mountpath_count; i++) {
+                unsigned k = 0;
+                while (k < given && strcmp(paths[k], snap->mountpaths[i].path) != 0)
+                        k++;
+                if (k < given) {
+                        labels[k] = snap->mountpaths[i].label;
+                } else {
+                        paths[n] = snap->mountpaths[i].path;
+                        labels[n++] = snap->mountpaths[i].label;
+                }
+        }
+        if (v->set->cache_size.n > 0 && !str_size(v->set->cache_size, &cache))
+                return err_new(ERR_INVALID, "--cache-size: expecting a size such as 256MiB");
+        struct store_options o = { .paths = paths, .labels = labels, .npaths = n, .cluster_uuid = snap->uuid, .target_id = snap->target->id,
+                                   .node = (uint32_t)snap->target->digest, .cache_bytes = cache, .render = api_render_object };
+        struct err *e = store_open(&o, &v->node.store);
+        for (size_t i = 0; e == NULL && i < snap->mountpath_count; i++) {
+                bool changed;
+                if (!snap->mountpaths[i].enabled)
+                        log_err(LOG_WARN, LOG_FOLDER, store_mountpath_disable(v->node.store, snap->mountpaths[i].path, true, &changed), "mountpath %s",
+                                snap->mountpaths[i].path);
+        }
+        for (unsigned i = 0; i < given; i++)
+                free((void *)(uintptr_t)paths[i]);
+        TRY(e);
+        apply_watermarks(v->node.store, snap->config);
+        uint64_t *bids = calloc(snap->bucket_count + 1, sizeof(*bids));
+        if (bids == NULL)
+                return err_static(ERR_NO_MEMORY);
+        for (size_t i = 0; i < snap->bucket_count; i++)
+                bids[i] = snap->buckets[i]->bid;
+        e = store_buckets_keep(v->node.store, bids, (unsigned)snap->bucket_count);
+        free(bids);
+        return e;
+}
+
+/* Requests ask for the end this way; the main thread is waiting for signals. */
+static void ask_to_end(void *arg)
+{
+        (void)arg;
+        kill(getpid(), SIGTERM);
+}
+
+/* In order: what fails ends the start; stop() takes down what was made. */
+static struct err *start(struct service *v)
+{
+        const struct settings *s = v->set;
+        uint64_t files = sysinfo_raise_nofile();
+        struct pool_limits limits = {
+                .max_running = { [POOL_CONTROL] = 64, [POOL_DATA] = 512, [POOL_BACKEND] = 64, [POOL_JOBS] = 32 },
+                .max_queued = { [POOL_CONTROL] = 4096, [POOL_DATA] = 16384, [POOL_BACKEND] = 1024, [POOL_JOBS] = 1024 },
+        };
+        TRY(start_log(v));
+        if (files < 1024)
+                log_warn("only %lu open files are allowed (ulimit -n): few connections can be served", (unsigned long)files);
+        TRY(check_exposure(s));
+        if (s->s3_listen.n > 0)
+                log_warn("--s3-listen: the S3 API is not served yet");
+        TRY(pool_new(&limits, &v->pool));
+        if (s->tls_cert.n > 0)
+                TRY(tls_server_new(s->tls_cert.p, s->tls_key.p, &v->tls));
+        struct api_options ao = { .node = &v->node, .pool = v->pool, .log = v->log, .tls = v->tls, .shutdown = ask_to_end };
+        struct http_app app;
+        TRY(api_new(&ao, &v->api));
+        api_app(v->api, &app);
+        TRY(bind_server(v, &app));
+        TRY(open_cluster(v));
+        TRY(open_store(v));
+        TRY(jobs_new(&v->node, v->pool, &v->jobs));
+        v->node.stats.start_mono_ns = clock_mono_ns();
+        TRY(api_ready(v->api, v->jobs, v->url, v->server));
+        return http_server_start(v->server);
+}
+
+static void stop(struct service *v)
+{
+        if (v->server != NULL)
+                http_server_stop(v->server, clock_mono_ns() + DRAIN_NS);
+        if (v->jobs != NULL)
+                jobs_free(v->jobs);
+        if (v->pool != NULL)
+                pool_free(v->pool);
+        if (v->server != NULL)
+                http_server_free(v->server);
+        if (v->node.store != NULL)
+                store_close(v->node.store);
+        cluster_close(v->node.cluster);
+        api_free(v->api);
+        tls_ctx_free(v->tls);
+        if (v->log != NULL)
+                logfile_close(v->log);
+}
+
+static void on_hangup(struct service *v)
+{
+        if (v->tls != NULL)
+                log_err(LOG_ERROR, LOG_FOLDER, tls_server_reload(v->tls), "certificate (the old one stays in force)");
+        log_err(LOG_WARN, LOG_FOLDER, logfile_rotate(v->log), "log rotation");
+        log_info("reloaded");
+}
+
+static void wait_for_end(struct service *v, const sigset_t *signals)
+{
+        for (;;) {
+                int sig;
+                if (sigwait(signals, &sig) != 0)
+                        continue;
+                if (sig == SIGHUP) {
+                        on_hangup(v);
+                        continue;
+                }
+                log_info("ending (signal %d)", sig);
+                return;
+        }
+}
+
+struct err *serve(const struct settings *s)
+{
+        struct service v = { .set = s };
+        sigset_t signals;
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGTERM);
+        sigaddset(&signals, SIGINT);
+        sigaddset(&signals, SIGHUP);
+        pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread exists */
+        signal(SIGPIPE, SIG_IGN);
+        struct err *e = start(&v);
+        if (e == NULL) {
+                fprintf(stderr, "ready %s\n", v.url);
+                wait_for_end(&v, &signals);
+        }
+        stop(&v);
+        return e;
+}
