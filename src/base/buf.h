@@ -80,7 +80,9 @@ struct buf_reader {
 };
 static inline struct buf_reader buf_reader_of(struct str s)
 {
-        return (struct buf_reader){ (const unsigned char *)s.p, (const unsigned char *)s.p + s.n, false };
+        const unsigned char *p = (const unsigned char *)s.p;
+
+        return (struct buf_reader){ p, p ? p + s.n : p, false };
 }
 /* 1 byte. */
 uint8_t buf_get_u8(struct buf_reader *r);
