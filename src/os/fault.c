@@ -1,12 +1,13 @@
 /* Faults on purpose: a short list of rules, looked through at each call while any is set.
  *
- * A set of rules is immutable once published; fault_set replaces it whole. Old sets stay reachable and are never freed, since another
- * thread may be inside one: faults are for tests, which set a handful. Counters are atomic. A call that "kill-after" has chosen is
- * remembered per thread between fault_before and fault_after, since calls of several threads interleave. */
+ * A set of rules is immutable once published, its counters aside, which are atomic; fault_set replaces it whole and frees the old one when
+ * no thread is inside. A call that "kill-after" has chosen is remembered per thread between fault_before and fault_after, since
+ * calls of several threads interleave. */
 #include "os/fault.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -33,10 +34,10 @@ struct rule {
 struct rules {
         unsigned n;
         struct rule r[RULES_MAX];
-        struct rules *older; /* keeps replaced sets reachable */
 };
 
 static _Atomic(struct rules *) current;
+static _Atomic unsigned inside; /* threads that may hold `current` */
 static _Atomic uint64_t mutating_calls;
 static bool counting;
 static _Thread_local bool kill_after;
@@ -94,41 +95,50 @@ static struct err *parse_rule(struct str text, struct rule *r)
         return NULL;
 }
 
+static struct err *parse_rules(struct str spec, struct rules *rules)
+{
+        while (spec.n > 0) {
+                struct str one = str_trim(str_cut(&spec, ';'));
+
+                if (one.n == 0)
+                        continue;
+                if (rules->n == RULES_MAX)
+                        return err_new(ERR_INVALID, "more than %d faults", RULES_MAX);
+                TRY(parse_rule(one, &rules->r[rules->n]));
+                rules->n++;
+        }
+        return NULL;
+}
+
+static struct rules *enter(void)
+{
+        atomic_fetch_add(&inside, 1);
+        return atomic_load(&current);
+}
+
+static void leave(void)
+{
+        atomic_fetch_sub(&inside, 1);
+}
+
 struct err *fault_set(struct str spec)
 {
-        AUTO_FREE struct rules *rules = NULL;
-        struct str rest = spec;
+        AUTO_FREE struct rules *rules = calloc(1, sizeof(*rules));
+        struct rules *old;
+        bool any;
 
-        if (str_trim(spec).n > 0) {
-                rules = calloc(1, sizeof(*rules));
-                if (!rules)
-                        return err_static(ERR_NO_MEMORY);
-                while (rest.n > 0) {
-                        struct str one = str_trim(str_cut(&rest, ';'));
-
-                        if (one.n == 0)
-                                continue;
-                        if (rules->n == RULES_MAX)
-                                return err_new(ERR_INVALID, "more than %d faults", RULES_MAX);
-                        TRY(parse_rule(one, &rules->r[rules->n]));
-                        rules->n++;
-                }
-                rules->older = atomic_load(&current);
-                atomic_store(&current, rules);
-                atomic_store(&mutating_calls, 0);
-                rules = NULL;
-                fault_on = true;
-                return NULL;
-        }
-        fault_on = counting;
-        if (!counting && atomic_load(&current)) { /* an empty set stops those already past the flag */
-                rules = calloc(1, sizeof(*rules));
-                if (!rules)
-                        return err_static(ERR_NO_MEMORY);
-                rules->older = atomic_load(&current);
-                atomic_store(&current, rules);
-                rules = NULL;
-        }
+        if (!rules)
+                return err_static(ERR_NO_MEMORY);
+        TRY(parse_rules(spec, rules));
+        any = rules->n > 0;
+        old = atomic_exchange(&current, any ? rules : NULL);
+        if (any)
+                rules = NULL; /* published */
+        atomic_store(&mutating_calls, 0);
+        fault_on = any || counting;
+        while (atomic_load(&inside) > 0)
+                (void)sched_yield();
+        free(old);
         return NULL;
 }
 
@@ -142,7 +152,7 @@ static bool due(struct rule *r)
 
 int fault_before(const char *cls, bool mutating, size_t *n)
 {
-        struct rules *rules = atomic_load(&current);
+        struct rules *rules = enter();
         uint64_t count = 0;
         int sys = 0;
 
@@ -170,6 +180,7 @@ int fault_before(const char *cls, bool mutating, size_t *n)
                 if (r->action == ACT_ERRNO && sys == 0)
                         sys = r->sys;
         }
+        leave();
         return sys;
 }
 
@@ -182,7 +193,8 @@ void fault_after(const char *cls)
 
 struct err *fault_point(const char *name)
 {
-        struct rules *rules = atomic_load(&current);
+        struct rules *rules = enter();
+        int sys = 0;
 
         for (unsigned i = 0; rules && i < rules->n; i++) {
                 struct rule *r = &rules->r[i];
@@ -191,9 +203,11 @@ struct err *fault_point(const char *name)
                         continue;
                 if (r->action == ACT_KILL)
                         die();
-                return err_sys(r->sys, "fault point %s", name);
+                sys = r->sys;
+                break;
         }
-        return NULL;
+        leave();
+        return sys ? err_sys(sys, "fault point %s", name) : NULL;
 }
 
 static void write_count(void)
