@@ -70,6 +70,10 @@ void http_chunked_init(struct http_chunked *c);
 /* Consumes from *in and gives the next run of body bytes (borrowed from in; may be empty when more input is needed). *ret_end: the body is
  * complete. HTTP_PARSE_BAD for malformed input. */
 enum http_parse_result http_chunked_next(struct http_chunked *c, struct str *in, struct str *ret_data, bool *ret_end);
+/* Bytes of plain data that must come next: they may be received elsewhere than into the parser's input. 0 within the framing. */
+size_t http_chunked_plain(const struct http_chunked *c);
+/* Tells that n of those were received elsewhere. */
+void http_chunked_took(struct http_chunked *c, size_t n);
 
 /* "bytes=a-b" and its forms (RFC 9110 §14.1). */
 enum range_kind { RANGE_NONE, RANGE_ONE, RANGE_MULTI, RANGE_UNSATISFIABLE, RANGE_MALFORMED };

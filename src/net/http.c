@@ -1,0 +1,123 @@
+/* net/http.c: access to a request's headers, and building a response. No I/O. */
+#include "net/http.h"
+
+#include <stdio.h>
+
+struct str http_req_header(const struct http_req *rq, struct str name)
+{
+        return http_head_find(rq->head, name);
+}
+
+bool http_req_header_next(const struct http_req *rq, struct str name, unsigned *i, struct str *ret_value)
+{
+        while (*i < rq->head->nheaders) {
+                const struct http_header *h = &rq->head->headers[(*i)++];
+                if (str_eq_nocase(h->name, name)) {
+                        *ret_value = h->value;
+                        return true;
+                }
+        }
+        return false;
+}
+
+static bool is_control(char b)
+{
+        return ((unsigned char)b < 0x20 && b != '\t') || b == 0x7f;
+}
+
+/* A value that came from a client must not be able to end its line. */
+static void add_escaped(struct buf *b, struct str value)
+{
+        size_t from = 0;
+        for (size_t i = 0; i < value.n; i++) {
+                if (!is_control(value.p[i]))
+                        continue;
+                buf_add(b, value.p + from, i - from);
+                buf_printf(b, "%%%02X", (unsigned)(unsigned char)value.p[i]);
+                from = i + 1;
+        }
+        buf_add(b, value.p + from, value.n - from);
+}
+
+void http_resp_header(struct http_resp *rs, const char *name, struct str value)
+{
+        buf_adds(&rs->head, str_of(name));
+        buf_adds(&rs->head, STR(": "));
+        if (value.n)
+                add_escaped(&rs->head, value);
+        buf_adds(&rs->head, STR("\r\n"));
+}
+
+void http_resp_headerf(struct http_resp *rs, const char *name, const char *fmt, ...)
+{
+        AUTO_BUF struct buf value = BUF_INIT;
+        va_list ap;
+        va_start(ap, fmt);
+        buf_vprintf(&value, fmt, ap);
+        va_end(ap);
+        if (value.bad)
+                rs->head.bad = true;
+        else
+                http_resp_header(rs, name, buf_str(&value));
+}
+
+void http_resp_head_raw(struct http_resp *rs, struct str lines)
+{
+        buf_adds(&rs->head, lines);
+}
+
+/* One body per response: a second one is a bug of the handler. */
+static void set_body(struct http_resp *rs, enum body_kind kind, int64_t length, void (*release)(void *), void *arg)
+{
+        ASSERT(rs->kind == BODY_NONE && !rs->release);
+        rs->kind = kind;
+        rs->length = length;
+        rs->release = release;
+        rs->arg = arg;
+}
+
+void http_resp_mem(struct http_resp *rs, struct str body, void (*release)(void *), void *arg)
+{
+        set_body(rs, BODY_MEM, (int64_t)body.n, release, arg);
+        rs->mem = body;
+}
+
+void http_resp_file(struct http_resp *rs, int fd, int64_t offset, int64_t length, void (*release)(void *), void *arg)
+{
+        ASSERT(offset >= 0 && length >= 0);
+        set_body(rs, BODY_FILE, length, release, arg);
+        rs->one = (struct body_part){ fd, offset, length };
+        rs->parts = &rs->one;
+        rs->nparts = 1;
+}
+
+void http_resp_files(struct http_resp *rs, const struct body_part *parts, unsigned n, void (*release)(void *), void *arg)
+{
+        int64_t length = 0;
+        for (unsigned i = 0; i < n; i++)
+                length += parts[i].length;
+        set_body(rs, BODY_FILE, length, release, arg);
+        rs->parts = parts;
+        rs->nparts = n;
+}
+
+void http_resp_gen(struct http_resp *rs, body_gen_fn *gen, int64_t length, void (*release)(void *), void *arg)
+{
+        set_body(rs, BODY_GEN, length, release, arg);
+        rs->gen = gen;
+}
+
+void http_resp_head_length(struct http_resp *rs, int64_t length)
+{
+        set_body(rs, BODY_NONE, length, NULL, NULL);
+}
+
+void http_resp_reset(struct http_resp *rs)
+{
+        struct buf head = rs->head;
+        void *user = rs->user;
+        if (rs->release)
+                rs->release(rs->arg);
+        buf_clear(&head);
+        *rs = (struct http_resp){ .head = head, .user = user };
+}

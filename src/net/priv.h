@@ -1,0 +1,242 @@
+/* net/priv.h: what the files of the server share and nobody else sees.
+ *
+ * A connection (`struct conn`) lives from accept to close on one loop. While it waits between requests it holds no buffer: what a request needs
+ * (`struct exchange`: input bytes, head, request, response, arena) is taken from the loop's stack of spare ones when bytes arrive, and goes back when the
+ * connection is idle again.
+ *
+ * Ownership: a connection and its exchange belong to the loop, but for CONN_WORKER, where the exchange (and the socket) belongs to one worker. They pass
+ * to the worker by pool_submit and back by loop_post. `state`, `readable` and the timer are the loop's at all times. */
+#ifndef ORLOP_NET_PRIV_H
+#define ORLOP_NET_PRIV_H
+
+#include <stdatomic.h>
+#include <sys/socket.h>
+
+#include "base/list.h"
+#include "net/http.h"
+#include "net/server.h"
+#include "os/clock.h"
+#include "os/loop.h"
+#include "os/pool.h"
+#include "os/thread.h"
+#include "os/tls.h"
+
+#define NET_IN_FIRST ((size_t)8 * 1024)     /* first size of an exchange's input buffer */
+#define NET_IN_ROOM ((size_t)4 * 1024)      /* at least so much behind a head that a worker handles: chunk framing is read there */
+#define NET_SPARE_MAX 256u                  /* exchanges kept per loop */
+#define NET_SCRATCH ((size_t)64 * 1024)     /* per loop: where dropped input lands */
+#define NET_DROP_MAX ((uint64_t)256 * 1024) /* an unread body up to this is dropped to keep the connection */
+#define NET_LINGER_MAX ((uint64_t)64 << 20) /* bytes dropped in a lingering close */
+#define NET_SLICE ((size_t)512 * 1024)      /* a loop gives one connection so much at a time */
+#define NET_PIECE ((size_t)64 * 1024)       /* of a generated body, or of a file read for TLS */
+
+enum conn_state {
+        CONN_HANDSHAKE,
+        CONN_IDLE,
+        CONN_HEAD,
+        CONN_BODY,
+        CONN_WORKER,
+        CONN_PENDING,
+        CONN_SEND,
+        CONN_DRAIN,
+        CONN_LINGER,
+        CONN_CLOSED,
+        CONN_STATE_COUNT
+};
+
+/* How a step of receiving ended. */
+enum net_got { NET_GOT, NET_GOT_AGAIN, NET_GOT_END, NET_GOT_LOST };
+/* How a step of sending ended. */
+enum net_sent {
+        NET_SENT_ALL,
+        NET_SENT_FULL,   /* wait until the socket is writable */
+        NET_SENT_SLICE,  /* the loop's slice is used up: come back after the others */
+        NET_SENT_WORKER, /* what comes next may block: a generator, or a file that is not in memory */
+        NET_SENT_LOST
+};
+
+/* The request's body as far as it was read. */
+struct net_body {
+        bool chunked, ended, failed;
+        bool expect;          /* "100 Continue" was asked for and not sent */
+        uint64_t left;        /* announced and not read */
+        size_t mem_off;       /* read from body_mem */
+        size_t base;          /* of the input buffer: bytes below belong to the head */
+        struct http_chunked dec;
+        struct str pending;   /* decoded, in the input buffer, not read */
+        int64_t waited_ns;    /* time spent waiting for the client in this window of the minimum rate */
+        uint64_t window_bytes;
+};
+
+/* The answer as far as it was sent. */
+struct net_out {
+        struct buf head;
+        size_t head_off;
+        int64_t left;    /* body bytes not sent (MEM, FILE, GEN of known length) */
+        size_t mem_off;
+        unsigned part;
+        int64_t part_off;
+        struct buf piece; /* of a generated body, or of a file on a TLS connection */
+        size_t piece_off, piece_content;
+        bool gen_end, gen_chunked;
+        uint64_t wire; /* bytes written to the socket */
+        uint64_t sent; /* of these, body */
+};
+
+struct conn;
+struct exchange {
+        struct http_req rq;
+        struct http_resp rs;
+        struct arena arena;
+        struct conn *conn;
+        struct exchange *next; /* spare, or completed */
+        char *in;
+        size_t cap, start, end; /* [start, end) of `in` is not consumed */
+        size_t resume;          /* of the head parser, from start */
+        struct net_body body;
+        struct net_out out;
+        enum pool_class cls;
+        bool keep;             /* the connection goes on after this answer */
+        bool active;           /* a request was handed to the app, or refused: on_sent is due */
+        struct http_head head; /* last: large, and only its used part is touched */
+};
+
+struct net_addr {
+        unsigned char bytes[16];
+};
+
+struct net_loop;
+struct conn {
+        struct loop_fd w;
+        struct loop_timer timer;
+        struct loop_task task;
+        struct pool_task work;
+        struct list link;  /* net_loop.conns, or .dead */
+        struct list again; /* net_loop.again: goes on after the others had their turn */
+        struct net_loop *lp;
+        struct tls_conn *tls;
+        struct exchange *x; /* null when idle */
+        enum conn_state state;
+        enum net_sent result; /* of the worker, passed with task */
+        bool readable;        /* an edge came and was not used up */
+        bool hungup;          /* the peer closed its sending side: read until the end */
+        bool counted;         /* in the table of addresses */
+        bool cold_ok;         /* no worker was free: read a cold file on the loop */
+        bool writable;        /* the socket became writable while a worker had it */
+        unsigned listener;
+        int64_t since_ns;     /* of this state; HEAD: first byte */
+        int64_t window_ns;    /* minimum rate: start and bytes of this window */
+        uint64_t window_bytes; /* BODY, DRAIN: received; SEND: net_out.wire at its start */
+        uint64_t dropped;      /* LINGER: so far; DRAIN: still to drop */
+        struct net_addr addr;
+        char peer[56];
+};
+
+struct net_listener {
+        struct loop_fd w;
+        struct net_loop *lp;
+        unsigned index;
+};
+
+struct net_loop {
+        struct http_server *server;
+        struct loop *loop;
+        struct thread *thread;
+        unsigned index;
+        void *app_ctx;
+        uint64_t next_id;
+        struct list conns, dead, again;
+        bool again_posted;
+        struct exchange *spare;
+        unsigned nspare;
+        struct net_listener *listeners;
+        struct loop_timer resume; /* of accepting */
+        bool paused, stopping;
+        int reserve_fd;
+        struct loop_task stop_task, cut_task, done_task, again_task;
+        _Atomic(struct exchange *) done; /* completed by the app, newest first */
+        atomic_bool done_posted;
+        atomic_uint_fast64_t count[CONN_STATE_COUNT]; /* written by the loop alone */
+        atomic_uint_fast64_t accepted, requests, refused;
+        atomic_uint_fast64_t bytes_in, bytes_out; /* also by workers */
+        char scratch[NET_SCRATCH];
+};
+
+struct net_addrs;
+struct http_server {
+        struct http_app app;
+        struct http_limits limits;
+        struct pool *pool;
+        struct http_listener *listeners; /* own copies of the addresses */
+        char (*bound)[64];
+        unsigned nlisteners, nloops;
+        struct net_loop *loops;
+        struct net_addrs *addrs;
+        atomic_uint open;
+        atomic_bool stopping;
+        bool started;
+        struct mutex lock; /* with `gone`: the last connection ended */
+        struct cond gone;
+};
+
+/* accept.c */
+/* Starts and stops taking connections on this loop. */
+struct err *net__accept_start(struct net_loop *lp);
+void net__accept_stop(struct net_loop *lp);
+
+/* addrs.c: connections per client address. Any thread. */
+struct net_addrs *net__addrs_new(unsigned max);
+void net__addrs_free(struct net_addrs *t);
+/* False when this address has its fill; then nothing was counted. */
+bool net__addrs_add(struct net_addrs *t, const struct net_addr *a);
+void net__addrs_remove(struct net_addrs *t, const struct net_addr *a);
+/* The address as a key, IPv4 mapped; false for loopback. */
+bool net__addr_of(const struct sockaddr *sa, struct net_addr *ret);
+
+/* conn.c: the state machine, on the loop. */
+/* Takes over fd and the count of its address (`counted`, or null); gives both up on failure. */
+void net__conn_new(struct net_loop *lp, unsigned listener, int fd, const struct sockaddr *sa, socklen_t len, const struct net_addr *counted);
+/* Runs lp->again. */
+void net__conn_again_all(struct net_loop *lp);
+/* Tasks of the loop, see server.c. */
+void net__conn_stop_all(struct net_loop *lp);
+void net__conn_cut_all(struct net_loop *lp);
+void net__conn_completed(struct exchange *x);
+/* Frees what closed in this round. */
+void net__conn_free_dead(struct net_loop *lp);
+
+/* exchange.c */
+struct exchange *net__exchange_take(struct net_loop *lp);
+void net__exchange_give(struct net_loop *lp, struct exchange *x);
+void net__exchange_free(struct exchange *x);
+/* Ends the request: releases the body source, forgets request and response, keeps unconsumed input. */
+void net__exchange_reset(struct exchange *x);
+/* Room for n bytes behind `end`; moves the unconsumed input to the front or grows. False: out of memory. Borrowed strings die. */
+bool net__exchange_room(struct exchange *x, size_t n);
+
+/* recv.c */
+/* One receive without waiting. */
+enum net_got net__recv(struct conn *c, void *p, size_t n, size_t *ret_n);
+
+/* send.c */
+/* Renders the head and decides x->keep. The request's body must not be read after it. */
+void net__answer_prepare(struct conn *c);
+/* Sends what the socket takes. May block only on a worker. */
+enum net_sent net__send(struct conn *c, bool on_worker);
+/* Sends "100 Continue" without waiting: a fresh socket buffer takes 25 bytes. False: it did not. */
+bool net__send_continue(struct conn *c);
+/* Lets the app (or the table of statuses) fill a refusal; the connection is closed after it if `close`. */
+void net__refuse(struct conn *c, enum err_code code, const char *why, int status, bool close);
+
+/* Counters that only the loop writes. */
+static inline void net__count(atomic_uint_fast64_t *n, uint64_t add)
+{
+        atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + add, memory_order_relaxed);
+}
+/* Counters that workers write too. */
+static inline void net__count_shared(atomic_uint_fast64_t *n, uint64_t add)
+{
+        atomic_fetch_add_explicit(n, add, memory_order_relaxed);
+}
+
+#endif
