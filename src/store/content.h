@@ -34,6 +34,8 @@ struct content_id content_writer_id(const struct content_writer *w);
 /* Keeps the unfinished file for content_writer_resume at exactly this size (data and checksums synced unless fast) and ends the writer whatever the outcome; after an error
  * the sizes kept before are still good. */
 MUST_CHECK struct err *content_writer_suspend(struct content_writer *w, bool fast);
+/* Reads back and checks what was written so far, in pieces, in order: for checksums of an append before it is finished. CORRUPT, IO, or what fn returns. */
+MUST_CHECK struct err *content_writer_read_back(struct content_writer *w, struct err *(*fn)(void *arg, const void *p, size_t n), void *arg);
 /* Writes checksums and self-description, syncs unless fast, and gives the file its name in content/ (synced directory too). Ends the writer whatever the outcome. */
 MUST_CHECK struct err *content_writer_finish(struct content_writer *w, struct str self, bool fast);
 /* A content that was finished or suspended is left alone by cleaning until this call, so that it is not taken for garbage before its record is committed. The caller
@@ -61,7 +63,7 @@ MUST_CHECK struct err *content_file_verify(struct content_file *f, uint64_t offs
 MUST_CHECK struct err *content_file_read(struct content_file *f, uint64_t offset, void *p, size_t n);
 /* The self-description, in b: the replaced one if there is one. Only while the content_dir is open. */
 MUST_CHECK struct err *content_file_self(struct content_file *f, struct buf *b);
-/* Replaces the self-description (after a rename): a file of its own beside the content, replaced atomically and durably, never the content. NOT_FOUND. */
+/* Replaces the self-description (after a rename): a file of its own beside the content, replaced atomically and durably, never the content. NOT_FOUND. At most 1 MiB: TOO_LARGE. */
 MUST_CHECK struct err *content_file_set_self(struct content_dir *d, struct content_id id, struct str self, bool fast);
 /* Moves a content to trash/ (unlinked by the background). Absent is fine. */
 MUST_CHECK struct err *content_remove(struct content_dir *d, struct content_id id);

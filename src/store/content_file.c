@@ -202,7 +202,7 @@ struct err *content_file_self(struct content_file *f, struct buf *b)
         struct err *e;
 
         content__path(f->id, ".self", path);
-        e = file_read_all(f->dir->content_fd, path, CONTENT_SELF_MAX + 64, &file);
+        e = file_read_all(f->dir->content_fd, path, CONTENT_SELF_REPLACED_MAX + 64, &file);
         if (err_code(e) == ERR_NOT_FOUND) {
                 err_free(e);
                 TRY(content__footer_parse(buf_str(&f->footer), f->id, f->size, &sums, &self));
@@ -223,7 +223,8 @@ struct err *content_file_set_self(struct content_dir *d, struct content_id id, s
         struct stat st;
 
         (void)fast; /* a replacement that may be lost or torn would be worse than none */
-        ASSERT(self.n <= CONTENT_SELF_MAX);
+        if (self.n > CONTENT_SELF_REPLACED_MAX)
+                return err_new(ERR_TOO_LARGE, "description of %zu bytes", self.n);
         content__path(id, "", path);
         TRY(file_stat_at(d->content_fd, path, &st));
         content__path(id, ".self", path);

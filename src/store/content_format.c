@@ -163,7 +163,7 @@ struct err *content__self_parse(struct str file, struct content_id id, struct st
         if (!get_id(&r, id))
                 return err_new(ERR_CORRUPT, "replaced description of another content");
         self = buf_get_bytes(&r, self_n);
-        if (r.bad || self_n > CONTENT_SELF_MAX || r.end - r.p != sizeof(uint32_t))
+        if (r.bad || self_n > CONTENT_SELF_REPLACED_MAX || r.end - r.p != sizeof(uint32_t))
                 return err_new(ERR_CORRUPT, "replaced description has a wrong length");
         *ret_self = self;
         return NULL;

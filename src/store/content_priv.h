@@ -14,6 +14,8 @@
 #define CONTENT_NAME 33u        /* 32 hex digits and NUL */
 #define CONTENT_PATH 48u        /* "ab/<name>.self" and NUL, with room */
 #define CONTENT_SIZE_MAX ((uint64_t)1 << 44)
+#define CONTENT_PIECE (256u * 1024u) /* bytes per pwrite, and the bound of a writer's buffer */
+#define CONTENT_SELF_REPLACED_MAX (1024u * 1024u) /* a replaced one may list the chunks of an object */
 #define CONTENT_FLIGHT_BUCKETS 64u
 
 struct content_dir {
@@ -21,6 +23,22 @@ struct content_dir {
         _Atomic bool no_tmpfile; /* the file system has no O_TMPFILE: unfinished files have names in work/ */
         struct mutex lock;       /* guards flight */
         struct list flight[CONTENT_FLIGHT_BUCKETS]; /* contents that no record names yet, but will */
+};
+
+struct content_writer {
+        struct content_dir *dir;
+        struct content_id id;
+        int fd;
+        bool named;       /* work/<id> exists */
+        bool kept;        /* it was suspended before: an abort must not delete it */
+        bool broken;      /* a write failed */
+        uint64_t written; /* bytes in the file; the buffer follows */
+        uint64_t hinted;  /* write-back was asked for up to here */
+        char *piece;      /* made when first needed */
+        size_t fill, cap;
+        uint32_t crc;     /* of the last, partial block */
+        struct buf sums;  /* of the full blocks, little-endian */
+        uint64_t log_end, log_size; /* end of the checksum log, and bytes of data it tells of */
 };
 
 /* ---- content_format.c: pure ---- */
@@ -48,6 +66,17 @@ void content__log_add(struct buf *b, struct content_id id, uint64_t offset, uint
 /* Replays a checksum log up to the entry that ends at `size` bytes of data: *sums then holds one checksum per block, *ret_end is where that entry ends.
  * CORRUPT when no such entry is whole. */
 MUST_CHECK struct err *content__log_replay(struct str log, struct content_id id, uint64_t size, struct buf *sums, uint64_t *ret_end);
+
+/* ---- content.c ---- */
+
+/* A writer without a file; null when out of memory. */
+struct content_writer *content__writer_alloc(struct content_dir *d, struct content_id id);
+/* Closes and frees. */
+void content__writer_free(struct content_writer *w);
+/* Writes out what is buffered. */
+MUST_CHECK struct err *content__writer_flush(struct content_writer *w);
+/* Ends the checksums with that of the last, partial block. */
+MUST_CHECK struct err *content__writer_close_sums(struct content_writer *w);
 
 /* ---- content_dir.c ---- */
 

@@ -285,8 +285,8 @@ static void test_misdirected(void **state)
 
 static void test_self(void **state)
 {
-        AUTO_FREE char *p = data_of(1, 1000), *big = data_of(9, CONTENT_SELF_MAX);
-        struct str self = { big, CONTENT_SELF_MAX };
+        AUTO_FREE char *p = data_of(1, 1000), *big = data_of(9, CONTENT_SELF_REPLACED_MAX + 1);
+        struct str self = { big, CONTENT_SELF_REPLACED_MAX };
         struct content_id id = make(p, 1000, 1000, STR("first"), false), none = { 1, 2 };
         struct content_file *f;
         AUTO_BUF struct buf b = BUF_INIT;
@@ -304,6 +304,8 @@ static void test_self(void **state)
         OK(content_file_self(f, &b));
         assert_true(str_eq(buf_str(&b), STR("third")));
         CODE(content_file_set_self(dir, none, STR("x"), false), ERR_NOT_FOUND);
+        self.n++;
+        CODE(content_file_set_self(dir, id, self, false), ERR_TOO_LARGE);
         content__path(id, ".self", path);
         OK(file_open(dir->content_fd, path, O_RDWR, 0, &fd));
         assert_int_equal(pwrite(fd, &byte, 1, 33), 1);
@@ -329,6 +331,28 @@ static void spoil_tail(struct content_id id, uint64_t size)
         OK(file_open(dir->work_fd, name, O_RDWR, 0, &log));
         OK(file_stat(log, &st));
         OK(file_pwrite_full(log, "ORLOPcl\n and then nothing", 25, st.st_size));
+}
+
+struct compare {
+        const char *p;
+        size_t at;
+};
+
+static struct err *compare_piece(void *arg, const void *p, size_t n)
+{
+        struct compare *c = arg;
+
+        assert_memory_equal(c->p + c->at, p, n);
+        c->at += n;
+        return NULL;
+}
+
+static void check_back(struct content_writer *w, const char *p, size_t n)
+{
+        struct compare c = { p, 0 };
+
+        OK(content_writer_read_back(w, compare_piece, &c));
+        assert_int_equal(c.at, n);
 }
 
 static void test_resume(void **state)
@@ -364,6 +388,8 @@ static void test_resume(void **state)
                                 size = before; /* the record of the last one did not make it */
                         OK(content_writer_resume(dir, id, size, &w));
                         assert_int_equal(content_writer_size(w), size);
+                        if (step % 5 == 3)
+                                check_back(w, p, size);
                         if (step % 6 == 5) { /* a request that was given up */
                                 OK(content_writer_write(w, "dropped", 7));
                                 content_writer_abort(w);
@@ -405,6 +431,7 @@ static void test_resume_damaged(void **state)
         OK(file_pwrite_full(fd, &byte, 1, 5));
         OK(content_writer_resume(dir, id, N, &w));
         OK(content_writer_write(w, p, 100));
+        CODE(content_writer_read_back(w, compare_piece, &(struct compare){ p, 0 }), ERR_CORRUPT);
         OK(content_writer_finish(w, STR_NONE, true));
         CODE(read_whole(id, N + 100), ERR_CORRUPT); /* full blocks are judged by what they were when they came */
 
