@@ -117,14 +117,23 @@ struct err *sock_connect(struct str host, uint16_t port, int64_t deadline_mono_n
 
 struct err *sock_wait(int fd, short events, int64_t deadline_mono_ns)
 {
+        short got; /* errors and hang-ups are for the next call on the socket to tell */
+
+        return sock_poll(fd, events, deadline_mono_ns, &got);
+}
+
+struct err *sock_poll(int fd, short events, int64_t deadline_mono_ns, short *ret_events)
+{
         struct pollfd p = { .fd = fd, .events = events, .revents = 0 };
 
         for (;;) {
                 int64_t left_ms = (deadline_mono_ns - clock_mono_ns() + NS_PER_MS - 1) / NS_PER_MS;
                 int r = poll(&p, 1, left_ms <= 0 ? 0 : (int)MIN(left_ms, 3600 * 1000));
 
-                if (r > 0)
-                        return NULL; /* errors and hang-ups too: the next call on the socket tells */
+                if (r > 0) {
+                        *ret_events = p.revents;
+                        return NULL;
+                }
                 if (r < 0 && errno != EINTR)
                         return err_sys(errno, "poll");
                 if (r == 0 && left_ms <= 0)

@@ -14,6 +14,8 @@ MUST_CHECK struct err *sock_listen(struct str address, bool reuseport, int backl
 MUST_CHECK struct err *sock_connect(struct str host, uint16_t port, int64_t deadline_mono_ns, int *ret_fd);
 /* Waits until readable or writable (POLLIN/POLLOUT); ERR_TIMEOUT past the deadline. */
 MUST_CHECK struct err *sock_wait(int fd, short events, int64_t deadline_mono_ns);
+/* As sock_wait, and tells which: *ret_events of poll(2), errors and hang-ups included. */
+MUST_CHECK struct err *sock_poll(int fd, short events, int64_t deadline_mono_ns, short *ret_events);
 /* "127.0.0.1:8080" of a socket's own end. buf of 64; returns buf. */
 const char *sock_local_text(int fd, char buf[static 64]);
 /* Text of an address; buf of 64; returns buf. */

@@ -7,47 +7,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 
 #include "os/file.h"
+#include "os/test_cert.h"
 #include "os/tls.h"
 
 static char cert_path[400], key_path[400];
-
-/* A self-signed certificate for `name`, good for an hour. */
-static void make_cert(const char *dir, const char *name, long serial)
-{
-        EVP_PKEY *key = EVP_EC_gen("P-256");
-        X509 *x = X509_new();
-        char alt[100];
-        X509_EXTENSION *ext;
-        FILE *f;
-
-        (void)snprintf(cert_path, sizeof(cert_path), "%s/cert.pem", dir);
-        (void)snprintf(key_path, sizeof(key_path), "%s/key.pem", dir);
-        assert_true(key && x);
-        X509_set_version(x, 2);
-        ASN1_INTEGER_set(X509_get_serialNumber(x), serial);
-        X509_gmtime_adj(X509_getm_notBefore(x), -60);
-        X509_gmtime_adj(X509_getm_notAfter(x), 3600);
-        X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
-        X509_set_issuer_name(x, X509_get_subject_name(x));
-        (void)snprintf(alt, sizeof(alt), "DNS:%s,IP:127.0.0.1", name);
-        ext = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, alt);
-        assert_non_null(ext);
-        X509_add_ext(x, ext, -1);
-        X509_EXTENSION_free(ext);
-        X509_set_pubkey(x, key);
-        assert_true(X509_sign(x, key, EVP_sha256()) > 0);
-        f = fopen(cert_path, "w");
-        assert_true(f && PEM_write_X509(f, x) == 1 && fclose(f) == 0);
-        f = fopen(key_path, "w");
-        assert_true(f && PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) == 1 && fclose(f) == 0);
-        X509_free(x);
-        EVP_PKEY_free(key);
-}
 
 static char *dir;
 static int setup(void **state)
@@ -58,7 +24,7 @@ static int setup(void **state)
         if (test_dir_new(&p) != 0)
                 return -1;
         dir = p;
-        make_cert(dir, "node.example", 7);
+        test_cert_make(dir, "node.example", 7, cert_path, key_path);
         return 0;
 }
 
@@ -232,7 +198,7 @@ static void test_reload(void **state)
         assert_string_equal(before.version, "3");
         assert_true(before.not_after - before.not_before == 3660);
         connect_ends(&e, server, client, "node.example", r);
-        make_cert(dir, "new.example", 8);
+        test_cert_make(dir, "new.example", 8, cert_path, key_path);
         assert_ok(tls_server_reload(server));
         pump(e.client, e.server, 100000); /* the old connection lives on */
         free_ends(&e);
@@ -250,7 +216,7 @@ static void test_reload(void **state)
         free_ends(&e);
         tls_ctx_free(client);
         assert_err(tls_server_new("/nonexistent", key_path, &server), ERR_INVALID);
-        make_cert(dir, "node.example", 7);
+        test_cert_make(dir, "node.example", 7, cert_path, key_path);
 }
 
 int main(void)
