@@ -5,7 +5,7 @@
  * parsed strictly (net/http_parse.h).
  *
  * Errors: TIMEOUT (connecting, no byte for idle_timeout, or the total past), CLOSED (the peer went away in the middle), IO (refused, unreachable, TLS),
- * MALFORMED (what came is not HTTP), HEADERS_TOO_LARGE, INVALID (bad address or header), and whatever the body callback returned. A status of 4xx or
+ * MALFORMED (what came is not HTTP, or a head above 64 KiB), INVALID (bad address or header), and whatever the body callback returned. A status of 4xx or
  * 5xx is not an error here.
  *
  * A request on a kept-alive connection that turns out closed before the first byte of an answer is sent once more on a fresh one, if its body can be sent
