@@ -138,9 +138,12 @@ class Wire:
         """Sends bytes on a fresh connection, then reads until the peer closes or falls silent."""
         parts = urlsplit(self.url)
         with socket.create_connection((parts.hostname, parts.port), timeout=timeout) as sock:
-            sock.sendall(payload)
-            sock.settimeout(timeout)
             got = b""
+            try:
+                sock.sendall(payload)
+            except OSError:
+                pass  # refused before the end; the answer may still be there
+            sock.settimeout(timeout)
             try:
                 while True:
                     piece = sock.recv(65536)
@@ -149,7 +152,7 @@ class Wire:
                     got += piece
                     if _complete(got):
                         break
-            except (TimeoutError, ConnectionResetError):
+            except OSError:
                 pass
             return got
 
