@@ -70,11 +70,12 @@ struct snapshot {
 };
 
 struct cluster_opts {
-        /* Directory of this node's state; "control" is made in it. Borrowed. */
+        /* Directory of this node's state; "orlop/control" is made in it. Borrowed. */
         const char *state_dir;
         /* What clients are told; may differ from one start to the next. All three may be the same. */
         struct cluster_addr addr[CLUSTER_NETS];
-        /* Wishes for the first start, null: chosen at random. Later they must agree with the stored identity (ERR_FOREIGN). */
+        /* Wishes for the first start (identifiers of 8 characters or more), null: chosen at random. Later they must agree with the stored
+         * identity (ERR_FOREIGN). */
         const char *cluster_uuid, *proxy_id, *target_id;
         /* Values of the configuration file and of the environment: applied over the defaults at the first start and at reset. May be
          * null; it runs once per use and must not fail for a configuration that it accepted before. */
@@ -82,10 +83,10 @@ struct cluster_opts {
         void *config_arg;
 };
 
-/* Reads the state, or creates it at the first start (identity first, once). Blocks. ERR_CORRUPT names the damaged file and nothing is
- * repaired or overwritten; ERR_IN_USE when another process has it; ERR_FORMAT for a newer format; ERR_FOREIGN. */
+/* Reads the state, or creates it at the first start (the identity last and once: it completes the start). Blocks. ERR_CORRUPT names the damaged or
+ * missing file and nothing is repaired or overwritten; ERR_IN_USE when another process has it; ERR_FORMAT for a newer format; ERR_FOREIGN. */
 MUST_CHECK struct err *cluster_open(const struct cluster_opts *opts, struct cluster **ret);
-/* Ends it. All snapshots must have been given back. Null is fine. */
+/* Ends it; nobody else uses it any more. Snapshots that are still held stay valid. Null is fine. */
 void cluster_close(struct cluster *c);
 
 /* A reference to the current snapshot, never null. Takes a lock of a few instructions: fine for workers; a loop uses the cache below. */
@@ -128,8 +129,8 @@ MUST_CHECK struct err *cluster_bucket_create(struct cluster *c, const struct bck
 /* Removes a bucket; *ret_bid (may be null) tells which id is now without a name, so that its objects can be removed.
  * ERR_BUCKET_NOT_FOUND `bucket "ais://nope" does not exist`. */
 MUST_CHECK struct err *cluster_bucket_destroy(struct cluster *c, const struct bck *bck, uint64_t *ret_bid);
-/* Gives a bucket another name of the same provider; its id, properties and objects stay. ERR_BUCKET_NOT_FOUND, ERR_BUCKET_EXISTS_TARGET;
- * ERR_INVALID onto itself. */
+/* Gives a local ais bucket another name; its id, properties and objects stay. ERR_BUCKET_NOT_FOUND, ERR_BUCKET_EXISTS_TARGET;
+ * ERR_INVALID onto itself or for remote buckets. */
 MUST_CHECK struct err *cluster_bucket_rename(struct cluster *c, const struct bck *from, const struct bck *to);
 /* Applies a partial update (wire: BpropsToSet). *ret_old and *ret_new (may be null) are the properties before and after. No difference: nothing
  * is written, no version moves. Errors of bucket_props_update; ERR_BUCKET_NOT_FOUND. */
