@@ -320,23 +320,6 @@ static void refuse(struct conn *c, enum err_code code, const char *why, int stat
         answer(c);
 }
 
-/* A head that could not be parsed: the request has no fields. */
-static void refuse_head(struct conn *c, enum err_code code, const char *why, int status)
-{
-        struct exchange *x = c->x;
-        struct http_head *h = &x->head;
-        h->method = HTTP_OTHER;
-        h->method_text = h->target = h->path = h->query = h->host = STR_NONE;
-        h->nheaders = 0;
-        h->minor = 1;
-        h->keep_alive = true; /* more may follow what we did not understand: linger */
-        x->rq.method = HTTP_OTHER;
-        x->rq.path = x->rq.query = STR_NONE;
-        x->rq.body_length = 0;
-        x->body = (struct net_body){ .failed = true };
-        refuse(c, code, why, status, true);
-}
-
 static void dispatch(struct conn *c)
 {
         struct exchange *x = c->x;
@@ -365,6 +348,7 @@ static void dispatch(struct conn *c)
         }
 }
 
+/* The request's members, from x->head and the connection. */
 static void set_request(struct conn *c)
 {
         struct exchange *x = c->x;
@@ -386,6 +370,23 @@ static void set_request(struct conn *c)
         if (h->chunked)
                 http_chunked_init(&x->body.dec);
         c->cold_ok = false;
+}
+
+/* A head that could not be parsed: the request has no fields. More may follow what we did not understand, so the close lingers. */
+static void refuse_head(struct conn *c, enum err_code code, const char *why, int status)
+{
+        struct http_head *h = &c->x->head;
+        h->method = HTTP_OTHER;
+        h->method_text = h->target = h->path = h->query = h->host = STR_NONE;
+        h->nheaders = 0;
+        h->minor = 1;
+        h->keep_alive = true;
+        h->chunked = h->expect_continue = false;
+        h->length = 0;
+        set_request(c);
+        c->x->body.ended = false;
+        c->x->body.failed = true;
+        refuse(c, code, why, status, true);
 }
 
 /* The part of the head and body that must be in one piece of memory. The input buffer may move: then the head is parsed again. */
@@ -472,7 +473,7 @@ static void process(struct conn *c)
                         }
                         return;
                 case HTTP_PARSE_BAD:
-                        refuse_head(c, code, why, 0);
+                        refuse_head(c, code, why, why == http_bad_version ? 505 : 0);
                         return;
                 case HTTP_PARSE_OK:
                         head_complete(c, len);
@@ -522,6 +523,8 @@ static void read_input(struct conn *c)
                         if (n < room && !c->tls && !c->hungup)
                                 c->readable = false;
                         process(c);
+                        if (!list_empty(&c->again))
+                                return; /* enough of a pipeline for this turn: what was received bounds the buffer */
                         break;
                 case NET_GOT_AGAIN:
                         c->readable = false;

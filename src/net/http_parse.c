@@ -8,6 +8,8 @@
 
 #include "net/chars.h"
 
+const char http_bad_version[] = "HTTP version is not supported";
+
 const char *http_method_name(enum http_method m)
 {
         static const char *const names[] = { "GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "?" };
@@ -228,7 +230,7 @@ static bool parse_version(struct str s, unsigned *ret_minor, struct verdict *v)
         if (s.n != 8 || memcmp(s.p, "HTTP/", 5) != 0 || s.p[6] != '.' || s.p[5] < '0' || s.p[5] > '9' || s.p[7] < '0' || s.p[7] > '9')
                 return bad(v, ERR_MALFORMED, "malformed HTTP version");
         if (s.p[5] != '1')
-                return bad(v, ERR_UNSUPPORTED, "HTTP version is not supported");
+                return bad(v, ERR_UNSUPPORTED, http_bad_version);
         *ret_minor = s.p[7] == '0' ? 0 : 1;
         return true;
 }

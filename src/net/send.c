@@ -281,21 +281,18 @@ static enum net_sent send_memory(struct conn *c, size_t *budget)
 /* Nothing was sent yet: the client can be told properly. */
 static enum net_sent answer_error(struct conn *c, struct err *e)
 {
-        struct net_out *o = &c->x->out;
+        struct exchange *x = c->x;
         enum err_code code = err_code(e);
         char text[256];
-        err_text(e, text, sizeof(text));
+        struct str why = str_arena(&x->arena, str_of(err_text(e, text, sizeof(text))));
         err_free(e);
-        buf_clear(&o->head);
-        buf_clear(&o->piece);
-        o->piece_off = 0;
-        o->gen_chunked = false;
-        net__refuse(c, code, text, 0, true);
+        buf_clear(&x->out.head);
+        buf_clear(&x->out.piece);
+        x->out.piece_off = 0;
+        x->out.gen_chunked = false;
+        net__refuse(c, code, why.p ? why.p : err_code_text(code), 0, true);
         net__answer_prepare(c);
-        /* The text is on our stack; the app's refuse copied what it wants, the default one did not. */
-        if (c->x->rs.kind == BODY_MEM && c->x->rs.mem.p == text)
-                c->x->rs.mem = str_arena(&c->x->arena, c->x->rs.mem);
-        return c->x->rs.kind == BODY_MEM && !c->x->rs.mem.p ? NET_SENT_LOST : NET_SENT_ALL;
+        return NET_SENT_ALL;
 }
 
 /* Calls the generator for the next piece, and frames it. */
