@@ -3,7 +3,7 @@
  * Each is one line of frame ("orlop-NAME 1 LENGTH CHECKSUM\n": format version, bytes that follow, XXH64 in hex) and a JSON document,
  * and is replaced as a whole: temporary file, sync, rename, sync of the directory. So a crash leaves the old file or the new one, and
  * whatever else is read is damage: ERR_CORRUPT with the file's name, and nothing is written. A frame of a later version is ERR_FORMAT.
- * docs/format-control.md is the format page. */
+ * docs/format/control.md is the format page. */
 #include <stdio.h>
 #include <time.h>
 
