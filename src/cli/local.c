@@ -1,0 +1,77 @@
+/* cli/local.c: commands that need no server: version, completion, man, and fsck, which is the daemon's own offline check under a handier name. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/priv.h"
+
+int cli__run_version(struct cli *c, const struct cli_args *a)
+{
+        (void)a;
+        if (!c->json) {
+                printf("orlop %s\n", orlop_version());
+                return CLI_OK;
+        }
+        struct buf b = BUF_INIT;
+        struct json_w w;
+        cli__json_begin(c, &w, &b);
+        jw_cstr(&w, "version", orlop_version());
+        cli__json_end(&w);
+        return CLI_OK;
+}
+
+int cli__run_completion(struct cli *c, const struct cli_args *a)
+{
+        (void)c;
+        if (cli__completion(stdout, a->pos[0]))
+                return CLI_OK;
+        return cli__usage(a, err_new(ERR_INVALID, "completion: expected bash, zsh or fish, not \"%s\"", a->pos[0]));
+}
+
+int cli__run_man(struct cli *c, const struct cli_args *a)
+{
+        (void)c;
+        (void)a;
+        cli__man(stdout);
+        return CLI_OK;
+}
+
+/* The daemon that lies beside this program, else "orlopd" for the search path. */
+static char *daemon_path(void)
+{
+        char self[4096];
+        ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+        if (n > 0) {
+                self[n] = '\0';
+                char *slash = strrchr(self, '/');
+                if (slash && (size_t)(slash - self) + sizeof("/orlopd") <= sizeof(self)) {
+                        strcpy(slash, "/orlopd");
+                        if (access(self, X_OK) == 0)
+                                return strdup(self);
+                }
+        }
+        return strdup("orlopd");
+}
+
+int cli__run_fsck(struct cli *c, const struct cli_args *a)
+{
+        AUTO_FREE const char **argv = calloc(a->npos + 6, sizeof(*argv));
+        AUTO_FREE char *path = daemon_path();
+        size_t n = 0;
+        if (!argv || !path)
+                return cli__fail_err(err_static(ERR_NO_MEMORY));
+        argv[n++] = "orlopd";
+        argv[n++] = "fsck";
+        if (cli_has(a, "repair"))
+                argv[n++] = "--repair";
+        if (cli_has(a, "rebuild"))
+                argv[n++] = "--rebuild";
+        if (c->json)
+                argv[n++] = "--json";
+        for (unsigned i = 0; i < a->npos; i++)
+                argv[n++] = a->pos[i];
+        fflush(NULL);
+        execvp(path, (char **)(uintptr_t)argv);
+        cli__error("cannot run %s: %s. It must be installed beside orlop or be in the search path", path, strerror(errno));
+        return CLI_FAILED;
+}
