@@ -6,8 +6,23 @@
 #include "base/json.h"
 
 #define API_VERSION "5.0.0" /* what the wire calls ais_version: major.minor.build, must parse */
+#define API_DEPLOYMENT "linux"
+#define API_BUILD_TIME "" /* builds are reproducible */
 #define CONTROL_BODY_MAX (1024 * 1024)
 #define LIST_BODY_MAX (64 * 1024 * 1024)
+
+/* Last readings of disks, for rates (disks.c). All-zero at first; guarded by busy. */
+#define API_DISKS_MAX 32
+struct api_disk {
+        char name[32];
+        struct disk_stats last;
+        int64_t at_ns; /* 0: never read */
+        int64_t rbps, ravg, wbps, wavg, util;
+};
+struct api_disks {
+        atomic_flag busy;
+        struct api_disk disk[API_DISKS_MAX];
+};
 
 struct api {
         struct node *node;
@@ -20,6 +35,7 @@ struct api {
         void *shutdown_arg;
         struct http_server *server;
         int64_t start_mono_ns;
+        struct api_disks disks;
 };
 
 /* The wire's {"action","name","value"}. */

@@ -11,6 +11,8 @@
 struct job_names;
 /* names (n > 0) win over the template. With neither: all objects. INVALID_NAME, INVALID (template), NO_MEMORY. */
 MUST_CHECK struct err *job_names_new(const struct str *names, size_t n, struct str template_text, struct job_names **ret);
+/* All names that begin with this prefix, taken as it is. */
+MUST_CHECK struct err *job_names_prefix(struct str prefix, struct job_names **ret);
 /* Ends it. Null is fine. */
 void job_names_free(struct job_names *s);
 /* "template: a-{1..3}", "list: 3 names": for control messages; buf of 128; returns buf. */

@@ -50,6 +50,25 @@ struct err *job_names_new(const struct str *names, size_t n, struct str template
         return NULL;
 }
 
+struct err *job_names_prefix(struct str prefix, struct job_names **ret)
+{
+        struct job_names *s = calloc(1, sizeof(*s));
+        struct err *e;
+
+        if (!s)
+                return err_static(ERR_NO_MEMORY);
+        buf_adds(&s->text, prefix);
+        s->sel.kind = SELECT_PREFIX;
+        s->sel.prefix = buf_str(&s->text);
+        e = buf_err(&s->text);
+        if (e) {
+                job_names_free(s);
+                return e;
+        }
+        *ret = s;
+        return NULL;
+}
+
 void job_names_free(struct job_names *s)
 {
         if (!s)
