@@ -1,4 +1,5 @@
-/* cluster/change.c: the commands. Each: begin, decide against the state, edit the copy, commit. Errors leave everything as it was. */
+/* cluster/change.c: the commands. Each: begin, decide against the state, edit the copy, commit. Errors leave everything
+ * as it was. */
 #include "cluster/priv.h"
 #include "os/clock.h"
 
@@ -41,7 +42,8 @@ static struct err *commit_buckets(struct change *ch)
         return cluster__change_commit(ch, true);
 }
 
-struct err *cluster_bucket_create(struct cluster *c, const struct bck *bck, const struct bucket_props *props, uint64_t *ret_bid)
+struct err *cluster_bucket_create(struct cluster *c, const struct bck *bck, const struct bucket_props *props,
+                                  uint64_t *ret_bid)
 {
         AUTO_CHANGE struct change ch = { .c = NULL };
         TRY(bck_name_check(str_of(bck->name)));
@@ -90,7 +92,8 @@ struct err *cluster_bucket_rename(struct cluster *c, const struct bck *from, con
         if (bck_eq(from, to))
                 return err_new(ERR_INVALID, "cannot rename bucket \"%s\" onto itself", bck_text(from, text));
         if (bck_is_remote(from) || bck_is_remote(to))
-                return err_new(ERR_INVALID, "cannot rename bucket \"%s\": only local ais buckets can be renamed", bck_text(from, text));
+                return err_new(ERR_INVALID, "cannot rename bucket \"%s\": only local ais buckets can be renamed",
+                               bck_text(from, text));
         TRY(cluster__change_begin(c, &ch));
         TRY(bucket_get(&ch.next, from, &i));
         (void)cluster__state_bucket_find(&ch.next, to, &found);
@@ -110,8 +113,8 @@ static unsigned mountpaths_enabled(const struct state *s)
         return n;
 }
 
-struct err *cluster_bucket_set_props(struct cluster *c, const struct bck *bck, const json_t *patch, struct bucket_props *ret_old,
-                                     struct bucket_props *ret_new)
+struct err *cluster_bucket_set_props(struct cluster *c, const struct bck *bck, const json_t *patch,
+                                     struct bucket_props *ret_old, struct bucket_props *ret_new)
 {
         AUTO_CHANGE struct change ch = { .c = NULL };
         size_t i;
@@ -131,7 +134,8 @@ struct err *cluster_bucket_set_props(struct cluster *c, const struct bck *bck, c
         return NULL;
 }
 
-struct err *cluster_bucket_edit_props(struct cluster *c, const struct bck *bck, struct err *(*fn)(void *arg, struct bucket_props *props), void *arg)
+struct err *cluster_bucket_edit_props(struct cluster *c, const struct bck *bck,
+                                      struct err *(*fn)(void *arg, struct bucket_props *props), void *arg)
 {
         AUTO_CHANGE struct change ch = { .c = NULL };
         size_t i;
@@ -159,8 +163,8 @@ struct err *cluster_bucket_reset_props(struct cluster *c, const struct bck *bck)
 }
 
 /* An edited and checked copy of `from`. */
-static struct err *config_edited(const struct shared_config *from, struct err *(*fn)(void *arg, struct config *config), void *arg,
-                                 struct shared_config **ret)
+static struct err *config_edited(const struct shared_config *from, struct err *(*fn)(void *arg, struct config *config),
+                                 void *arg, struct shared_config **ret)
 {
         struct config *config = config_clone(from->c);
         if (!config)
@@ -185,7 +189,8 @@ static void config_swap(struct shared_config **slot, struct shared_config *c)
         *slot = c;
 }
 
-struct err *cluster_config_edit(struct cluster *c, struct err *(*fn)(void *arg, struct config *config), void *arg, bool transient)
+struct err *cluster_config_edit(struct cluster *c, struct err *(*fn)(void *arg, struct config *config), void *arg,
+                                bool transient)
 {
         AUTO_CHANGE struct change ch = { .c = NULL };
         TRY(cluster__change_begin(c, &ch));

@@ -1,8 +1,9 @@
 /* cluster/control.c: opening and closing, publishing snapshots, and the frame of a change.
  *
- * A change copies the state, edits the copy, builds the snapshot that it would give (so that memory can no longer be short), writes the
- * state file, and only then publishes. If the write fails, memory keeps the old state; the file may then hold either, as after a crash,
- * until the next change writes it whole. Watchers run before the change returns, under the change lock, so that they see the order. */
+ * A change copies the state, edits the copy, builds the snapshot that it would give (so that memory can no longer be
+ * short), writes the state file, and only then publishes. If the write fails, memory keeps the old state; the file may
+ * then hold either, as after a crash, until the next change writes it whole. Watchers run before the change returns,
+ * under the change lock, so that they see the order. */
 #define LOG_FOLDER "cluster"
 
 #include "base/log.h"
@@ -119,7 +120,10 @@ void cluster_watch(struct cluster *c, cluster_watch_fn *fn, void *arg)
 static struct err *id_choose(const char *wish, const char *suffix, const char *base, char *ret, size_t size)
 {
         if (wish && (strlen(wish) < 8 || !id_check(str_of(wish))))
-                return err_new(ERR_INVALID, "identifier \"%s\" must be 8 to 32 letters, digits, '-' and '_', these not first or last", wish);
+                return err_new(
+                        ERR_INVALID,
+                        "identifier \"%s\" must be 8 to 32 letters, digits, '-' and '_', these not first or last",
+                        wish);
         snprintf(ret, size, "%s%s", wish ? wish : base, wish ? "" : suffix);
         return NULL;
 }

@@ -1,4 +1,5 @@
-/* The control plane without faults: identity, buckets, configuration, mountpaths, watchers, snapshots across threads. */
+/* The control plane without faults: identity, buckets, configuration, mountpaths, watchers, snapshots across threads.
+ */
 #include "cluster/test_util.h"
 
 #include <string.h>
@@ -145,7 +146,8 @@ static void test_buckets(void **state)
         assert_true(snapshot_bucket(s, &d)->bid == first);
         assert_int_equal(s->bmd_version, version + 2);
         cluster_unpin(s);
-        assert_true((test_create(c, "new") & ~(UINT64_C(1) << 63)) > cloudy); /* ids of destroyed buckets do not come back */
+        assert_true((test_create(c, "new") & ~(UINT64_C(1) << 63)) >
+                    cloudy); /* ids of destroyed buckets do not come back */
         cluster_close(c);
 }
 
@@ -170,7 +172,8 @@ static void test_props(void **state)
         struct bucket_props before, after;
         test_create(c, "b");
         AUTO_JSON json_t *copies = json_pack("{s:{s:i}}", "mirror", "copies", 3), *bad = json_pack("{s:i}", "zz", 1);
-        AUTO_JSON json_t *mirror = json_pack("{s:{s:b}}", "mirror", "enabled", 1), *ec = json_pack("{s:{s:b}}", "ec", "enabled", 1);
+        AUTO_JSON json_t *mirror = json_pack("{s:{s:b}}", "mirror", "enabled", 1),
+                         *ec = json_pack("{s:{s:b}}", "ec", "enabled", 1);
         assert_ok(cluster_bucket_set_props(c, &b, copies, &before, &after));
         assert_int_equal(before.mirror.copies, 2);
         assert_int_equal(after.mirror.copies, 3);
@@ -200,7 +203,8 @@ static void test_props(void **state)
         uint64_t bid = bucket->bid;
         assert_ok(cluster_bucket_reset_props(c, &b));
         bucket = snapshot_bucket(cluster_snapshot_cached(c, &cache), &b);
-        assert_true(!bucket->props.fast && !bucket->props.mirror.enabled && bucket->bid == bid && bucket->created_ns > 0);
+        assert_true(!bucket->props.fast && !bucket->props.mirror.enabled && bucket->bid == bid &&
+                    bucket->created_ns > 0);
         snapshot_cache_drop(&cache);
         cluster_close(c);
 }
@@ -220,7 +224,8 @@ static struct err *base_config(void *arg, struct config *c)
 static void test_config(void **state)
 {
         (void)state;
-        const char *level[] = { "log.level", "4" }, *copies[] = { "mirror.copies", "4" }, *high[] = { "space.highwm", "10" }, *low[] = { "space.lowwm", "70" };
+        const char *level[] = { "log.level", "4" }, *copies[] = { "mirror.copies", "4" },
+                   *high[] = { "space.highwm", "10" }, *low[] = { "space.lowwm", "70" };
         struct cluster_opts o = test_opts(dir);
         o.config_base = base_config;
         struct cluster *c;
@@ -265,7 +270,8 @@ static void test_mountpaths_and_map(void **state)
 {
         (void)state;
         struct cluster *c = test_open(dir);
-        const struct cluster_mountpath mps[] = { { "/z", "slow", false }, { "/a", NULL, true } }, twice[] = { { "/a", "", true }, { "/a", "", true } };
+        const struct cluster_mountpath mps[] = { { "/z", "slow", false }, { "/a", NULL, true } },
+                                       twice[] = { { "/a", "", true }, { "/a", "", true } };
         assert_ok(cluster_mountpaths_set(c, mps, 2));
         assert_err(cluster_mountpaths_set(c, twice, 2), ERR_INVALID);
         assert_ok(cluster_smap_bump(c));

@@ -1,4 +1,5 @@
-/* cluster/priv.h: inside the control plane: the state, how it is stored, how it becomes a snapshot. For this folder alone. */
+/* cluster/priv.h: inside the control plane: the state, how it is stored, how it becomes a snapshot. For this folder
+ * alone. */
 #ifndef ORLOP_CLUSTER_PRIV_H
 #define ORLOP_CLUSTER_PRIV_H
 
@@ -84,7 +85,8 @@ MUST_CHECK struct err *cluster__state_bucket_insert(struct state *s, struct shar
 void cluster__state_bucket_remove(struct state *s, size_t i);
 /* Replaces the list of mountpaths by copies. ERR_INVALID, ERR_NO_MEMORY. */
 MUST_CHECK struct err *cluster__state_mountpaths_set(struct state *s, const struct cluster_mountpath *mps, size_t n);
-/* Writes identity, versions and URLs into both configurations of s (which are copied). `now` is the time of the change, 0: none. */
+/* Writes identity, versions and URLs into both configurations of s (which are copied). `now` is the time of the change,
+ * 0: none. */
 MUST_CHECK struct err *cluster__state_config_stamp(struct state *s, const struct identity *id, int64_t now_ns);
 
 /* ---- state_file.c: the files ---- */
@@ -102,7 +104,8 @@ MUST_CHECK struct err *cluster__sweep(int dir);
 /* "YYYY-MM-DD HH:MM:SS" in UTC. */
 void cluster__time_text(int64_t ns, char *buf, size_t size);
 
-/* Reads state.json of a start that was not finished: no cluster to compare with. Bucket counter and mountpaths are what callers may use. */
+/* Reads state.json of a start that was not finished: no cluster to compare with. Bucket counter and mountpaths are what
+ * callers may use. */
 MUST_CHECK struct err *cluster__state_peek(int dir, struct state *ret);
 
 /* ---- snapshot.c ---- */
@@ -112,8 +115,8 @@ struct snapshot *cluster__snapshot_new(const struct identity *id, const struct s
 
 /* ---- control.c ---- */
 
-/* A change: begin takes the lock and copies the state; commit writes (unless !durable), publishes and tells; end gives up what was not committed and
- * releases the lock. */
+/* A change: begin takes the lock and copies the state; commit writes (unless !durable), publishes and tells; end gives
+ * up what was not committed and releases the lock. */
 struct change {
         struct cluster *c;
         struct state next;

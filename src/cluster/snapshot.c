@@ -1,7 +1,8 @@
 /* cluster/snapshot.c: immutable views of the state, and looking things up in them.
  *
- * A snapshot is one allocation for its own arrays, and references to the buckets and the configuration that it shares with its neighbours in
- * time. Look-ups are open-addressing tables built once. Nothing here fails but building (out of memory). */
+ * A snapshot is one allocation for its own arrays, and references to the buckets and the configuration that it shares
+ * with its neighbours in time. Look-ups are open-addressing tables built once. Nothing here fails but building (out of
+ * memory). */
 #include "base/hash.h"
 #include "cluster/priv.h"
 #include "meta/placement.h"

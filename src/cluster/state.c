@@ -1,6 +1,7 @@
 /* cluster/state.c: the state as a value: copied for each change, sharing buckets and configurations that stay.
  *
- * Fails only with ERR_NO_MEMORY, and ERR_INVALID for a list of mountpaths. A half-built copy is always safe to cluster__state_fini. */
+ * Fails only with ERR_NO_MEMORY, and ERR_INVALID for a list of mountpaths. A half-built copy is always safe to
+ * cluster__state_fini. */
 #include <stdio.h>
 
 #include "cluster/priv.h"
@@ -180,7 +181,8 @@ void cluster__state_bucket_remove(struct state *s, size_t i)
         s->bucket_count--;
 }
 
-static struct err *config_stamped(struct shared_config *from, const struct config_stamp *stamp, struct shared_config **ret)
+static struct err *config_stamped(struct shared_config *from, const struct config_stamp *stamp,
+                                  struct shared_config **ret)
 {
         struct config *c = config_clone(from->c);
         struct err *e = c ? config_set_stamp(c, stamp) : err_static(ERR_NO_MEMORY);

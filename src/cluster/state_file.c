@@ -1,9 +1,9 @@
 /* cluster/state_file.c: the two files of the control plane.
  *
- * Each is one line of frame ("orlop-NAME 1 LENGTH CHECKSUM\n": format version, bytes that follow, XXH64 in hex) and a JSON document,
- * and is replaced as a whole: temporary file, sync, rename, sync of the directory. So a crash leaves the old file or the new one, and
- * whatever else is read is damage: ERR_CORRUPT with the file's name, and nothing is written. A frame of a later version is ERR_FORMAT.
- * docs/format/control.md is the format page. */
+ * Each is one line of frame ("orlop-NAME 1 LENGTH CHECKSUM\n": format version, bytes that follow, XXH64 in hex) and a
+ * JSON document, and is replaced as a whole: temporary file, sync, rename, sync of the directory. So a crash leaves the
+ * old file or the new one, and whatever else is read is damage: ERR_CORRUPT with the file's name, and nothing is
+ * written. A frame of a later version is ERR_FORMAT. docs/format/control.md is the format page. */
 #include <stdio.h>
 #include <time.h>
 
@@ -33,7 +33,8 @@ static struct err *file_write(int dir, const char *name, struct buf *doc)
         AUTO_BUF struct buf out = BUF_INIT;
         TRY(buf_err(doc));
         buf_addc(doc, '\n');
-        buf_printf(&out, "orlop-%s %d %zu %016llx\n", name, FORMAT_VERSION, doc->n, (unsigned long long)hash_xxh64(doc->p, doc->n, 0));
+        buf_printf(&out, "orlop-%s %d %zu %016llx\n", name, FORMAT_VERSION, doc->n,
+                   (unsigned long long)hash_xxh64(doc->p, doc->n, 0));
         buf_adds(&out, buf_str(doc));
         TRY(buf_err(&out));
         return file_replace(dir, name, buf_str(&out), 0600);
@@ -49,11 +50,13 @@ static struct err *frame_open(const char *name, struct str content, struct str *
         if (!str_starts(magic, STR("orlop-")) || !str_eq(str_skip(magic, 6), str_of(name)) || !str_u64(version, &v))
                 return err_new(ERR_CORRUPT, "%s has no valid first line", name);
         if (v != FORMAT_VERSION)
-                return err_new(ERR_FORMAT, "%s has format version %llu, this program knows %d", name, (unsigned long long)v, FORMAT_VERSION);
+                return err_new(ERR_FORMAT, "%s has format version %llu, this program knows %d", name,
+                               (unsigned long long)v, FORMAT_VERSION);
         if (!str_u64(length, &n) || line.n != 16 || !str_hex64(line, &sum))
                 return err_new(ERR_CORRUPT, "%s has no valid first line", name);
         if (n != doc.n)
-                return err_new(ERR_CORRUPT, "%s has %zu bytes of content instead of %llu", name, doc.n, (unsigned long long)n);
+                return err_new(ERR_CORRUPT, "%s has %zu bytes of content instead of %llu", name, doc.n,
+                               (unsigned long long)n);
         if (hash_xxh64(doc.p, doc.n, 0) != sum)
                 return err_new(ERR_CORRUPT, "%s does not match its checksum", name);
         *ret = doc;
@@ -230,7 +233,8 @@ static struct err *bucket_decode(const json_t *j, struct state *s)
         TRY_WRAP(bucket_from_json(d.props, &bck, &b), "bucket %s", bck_text(&bck, text));
         cluster__state_bucket_find(s, &bck, &found);
         if (found || (b.bid & ~BID_AIS) >= s->next_bid || (b.bid & ~BID_AIS) == 0)
-                return err_new(ERR_MALFORMED, "bucket %s is there twice or has an id that was never given", bck_text(&bck, text));
+                return err_new(ERR_MALFORMED, "bucket %s is there twice or has an id that was never given",
+                               bck_text(&bck, text));
         return cluster__state_bucket_insert(s, cluster__state_bucket_new(&b));
 }
 
@@ -284,7 +288,10 @@ static struct err *state_decode(const json_t *j, const char *uuid, struct state 
                 return err_new(ERR_MALFORMED, "a part is missing");
         if (uuid && !str_eq(d.cluster, str_of(uuid)))
                 return err_new(ERR_MALFORMED, "it belongs to cluster " STR_FMT ", not %s", STR_ARG(d.cluster), uuid);
-        struct state s = { .smap_version = d.smap_version, .bmd_version = d.bmd_version, .config_version = d.config_version, .next_bid = d.next_bid };
+        struct state s = { .smap_version = d.smap_version,
+                           .bmd_version = d.bmd_version,
+                           .config_version = d.config_version,
+                           .next_bid = d.next_bid };
         struct err *e = state_decode_parts(&d, &s);
         if (e) {
                 cluster__state_fini(&s);

@@ -171,7 +171,8 @@ static void test_failing_calls(void **state)
         cluster_close(c);
 }
 
-/* Runs `work` in a child that is killed at its n-th mutating call. Returns how many bytes it acknowledged; *ret_ended tells that it came to its end. */
+/* Runs `work` in a child that is killed at its n-th mutating call. Returns how many bytes it acknowledged; *ret_ended
+ * tells that it came to its end. */
 static size_t run_killed(unsigned n, const char *how, void (*work)(int ack), bool *ret_ended)
 {
         int pipes[2], status;

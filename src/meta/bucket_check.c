@@ -1,4 +1,5 @@
-/* meta/bucket_check.c: rules that concern several bucket properties, or a property and the cluster. Pure; ERR_INVALID, ERR_NOT_ENOUGH_TARGETS. */
+/* meta/bucket_check.c: rules that concern several bucket properties, or a property and the cluster. Pure; ERR_INVALID,
+ * ERR_NOT_ENOUGH_TARGETS. */
 #include <stdio.h>
 
 #include "meta/bucket_priv.h"
@@ -12,8 +13,10 @@ static struct err *check_verbs(const char *side, const char *value)
                 struct str verb = str_cut(&tokens, ':');
                 uint64_t n;
                 if (verb.n == 0 || !str_u64(str_trim(tokens), &n) || n == 0 || n > INT32_MAX)
-                        return err_new(ERR_INVALID, "rate limit: invalid %s.per_op_max_tokens \"%s\" (expecting e.g. \"put:10 get:20\")", side,
-                                       value);
+                        return err_new(
+                                ERR_INVALID,
+                                "rate limit: invalid %s.per_op_max_tokens \"%s\" (expecting e.g. \"put:10 get:20\")",
+                                side, value);
         }
         return NULL;
 }
@@ -23,7 +26,8 @@ static struct err *check_rate_limit(const struct bucket_props *p)
         int64_t burst = p->rate_limit.frontend.burst_size, tokens = p->rate_limit.frontend.max_tokens;
         if (burst <= 0 || burst > tokens / 2)
                 return err_new(ERR_INVALID,
-                               "rate limit: invalid frontend.burst_size %lld (expecting positive integer <= (50%% of maxTokens %lld)",
+                               "rate limit: invalid frontend.burst_size %lld (expecting positive integer <= (50%% of "
+                               "maxTokens %lld)",
                                (long long)burst, (long long)tokens);
         TRY(check_verbs("backend", p->rate_limit.backend.per_op_max_tokens));
         return check_verbs("frontend", p->rate_limit.frontend.per_op_max_tokens);
@@ -46,12 +50,15 @@ struct err *bucket__sections_check(const struct bucket_props *p, bool all)
         char limit[32], most[32];
         TRY(check_rate_limit(p));
         if (p->chunks.objsize_limit > p->chunks.max_monolithic_size)
-                return err_new(ERR_INVALID, "invalid chunks.objsize_limit %s - cannot be greater than chunks.max_monolithic_size %s",
-                               str_size_text(p->chunks.objsize_limit, limit), str_size_text(p->chunks.max_monolithic_size, most));
+                return err_new(ERR_INVALID,
+                               "invalid chunks.objsize_limit %s - cannot be greater than chunks.max_monolithic_size %s",
+                               str_size_text(p->chunks.objsize_limit, limit),
+                               str_size_text(p->chunks.max_monolithic_size, most));
         if (!p->versioning.enabled && p->versioning.validate_warm_get)
                 return err_new(ERR_INVALID, "versioning.validate_warm_get requires versioning to be enabled");
         if (all && p->mirror.copies < 2)
-                return err_new(ERR_INVALID, "invalid mirror.copies: %lld (expected value in range [2, 32])", (long long)p->mirror.copies);
+                return err_new(ERR_INVALID, "invalid mirror.copies: %lld (expected value in range [2, 32])",
+                               (long long)p->mirror.copies);
         return bucket__features_check(p->features);
 }
 
@@ -63,19 +70,24 @@ static struct err *check_ec(const struct bucket_props *old, const struct bucket_
         if (old->ec.enabled) {
                 if (old->ec.data_slices != p->ec.data_slices || old->ec.parity_slices != p->ec.parity_slices)
                         return err_new(ERR_INVALID,
-                                       "once enabled, EC data/parity slices cannot change (old D=%lld, P=%lld; new D=%lld, P=%lld)",
-                                       (long long)old->ec.data_slices, (long long)old->ec.parity_slices, (long long)p->ec.data_slices,
-                                       (long long)p->ec.parity_slices);
+                                       "once enabled, EC data/parity slices cannot change (old D=%lld, P=%lld; new "
+                                       "D=%lld, P=%lld)",
+                                       (long long)old->ec.data_slices, (long long)old->ec.parity_slices,
+                                       (long long)p->ec.data_slices, (long long)p->ec.parity_slices);
                 if (old->ec.objsize_limit != p->ec.objsize_limit && !force)
                         return err_new(ERR_INVALID,
-                                       "cannot change EC object-size limit (%lld => %lld) while EC is enabled (tip: consider using '--force')",
+                                       "cannot change EC object-size limit (%lld => %lld) while EC is enabled (tip: "
+                                       "consider using '--force')",
                                        (long long)old->ec.objsize_limit, (long long)p->ec.objsize_limit);
         }
-        int64_t needed = p->ec.objsize_limit == -1 ? p->ec.parity_slices + 1 : p->ec.data_slices + p->ec.parity_slices + 1;
+        int64_t needed =
+                p->ec.objsize_limit == -1 ? p->ec.parity_slices + 1 : p->ec.data_slices + p->ec.parity_slices + 1;
         if (needed > (int64_t)targets && !force)
                 return err_new(ERR_NOT_ENOUGH_TARGETS,
-                               "not enough target nodes: EC configuration (D = %lld, P = %lld) requires at least %lld targets (have %u)",
-                               (long long)p->ec.data_slices, (long long)p->ec.parity_slices, (long long)needed, targets);
+                               "not enough target nodes: EC configuration (D = %lld, P = %lld) requires at least %lld "
+                               "targets (have %u)",
+                               (long long)p->ec.data_slices, (long long)p->ec.parity_slices, (long long)needed,
+                               targets);
         return NULL;
 }
 
@@ -92,11 +104,12 @@ static struct err *check_mirror(const struct bucket_props *old, struct bucket_pr
                 return NULL;
         bool more = !old->mirror.enabled || p->mirror.copies > old->mirror.copies;
         if (more && p->mirror.copies > (int64_t)mountpaths)
-                return err_new(ERR_INVALID, "number of copies (%lld) exceeds the number of mountpaths (%u)", (long long)p->mirror.copies,
-                               mountpaths);
+                return err_new(ERR_INVALID, "number of copies (%lld) exceeds the number of mountpaths (%u)",
+                               (long long)p->mirror.copies, mountpaths);
         if (p->chunks.objsize_limit)
-                return err_new(ERR_INVALID, "n-way mirroring and chunking cannot be enabled at the same time on the same bucket "
-                                            "(MPU chunking is still allowed)");
+                return err_new(ERR_INVALID,
+                               "n-way mirroring and chunking cannot be enabled at the same time on the same bucket "
+                               "(MPU chunking is still allowed)");
         return NULL;
 }
 
@@ -134,7 +147,8 @@ static struct err *check_backend(const struct bucket_props *p)
         return NULL;
 }
 
-struct err *bucket__props_check(const struct bucket_props *old, struct bucket_props *p, bool force, unsigned targets, unsigned mountpaths)
+struct err *bucket__props_check(const struct bucket_props *old, struct bucket_props *p, bool force, unsigned targets,
+                                unsigned mountpaths)
 {
         TRY(check_backend(p));
         TRY(check_mirror(old, p, mountpaths));

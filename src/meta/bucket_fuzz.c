@@ -1,4 +1,5 @@
-/* Bucket properties: any partial update is refused without a trace, or gives properties that survive being written and read. */
+/* Bucket properties: any partial update is refused without a trace, or gives properties that survive being written and
+ * read. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,7 +18,8 @@ static void round_trip(const struct bucket_props *p)
         bucket_props_json(&w, NULL, &bucket);
         ASSERT(!json_parse(buf_str(&b), SIZE_MAX, &j));
         ASSERT(!bucket_from_json(j, &bucket.bck, &back));
-        ASSERT(back.props.mirror.copies == p->mirror.copies && back.props.fast == p->fast && back.props.access == p->access);
+        ASSERT(back.props.mirror.copies == p->mirror.copies && back.props.fast == p->fast &&
+               back.props.access == p->access);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,7 +1,7 @@
 /* meta/bucket_json.c: a bucket's properties as the wire's document, and back out of our own stored state.
  *
- * Reading back is as strict as an update of a client, but all members may be there: a row that is missing is ERR_MALFORMED unless it
- * may be left out, so that a damaged or foreign document is not taken for defaults. */
+ * Reading back is as strict as an update of a client, but all members may be there: a row that is missing is
+ * ERR_MALFORMED unless it may be left out, so that a damaged or foreign document is not taken for defaults. */
 #include "meta/bucket_priv.h"
 
 static void json_write_bck(struct json_w *w, const char *key, const struct bck *b)

@@ -1,4 +1,5 @@
-/* meta/bucket_priv.h: the table of bucket properties and the rules that concern several of them. For this folder alone. */
+/* meta/bucket_priv.h: the table of bucket properties and the rules that concern several of them. For this folder alone.
+ */
 #ifndef ORLOP_META_BUCKET_PRIV_H
 #define ORLOP_META_BUCKET_PRIV_H
 
@@ -32,15 +33,19 @@ int64_t bucket__prop_int(const struct prop *p, const struct bucket_props *b);
 /* Stores the JSON value of a row, checked by the row's rules. */
 MUST_CHECK struct err *bucket__prop_set_json(const struct prop *p, struct bucket_props *b, const json_t *j);
 
-/* The rules of sections that buckets share with the configuration. all: also of sections that are switched off. ERR_INVALID. */
+/* The rules of sections that buckets share with the configuration. all: also of sections that are switched off.
+ * ERR_INVALID. */
 MUST_CHECK struct err *bucket__sections_check(const struct bucket_props *p, bool all);
 /* Feature flags that exclude each other. ERR_INVALID. */
 MUST_CHECK struct err *bucket__features_check(uint64_t features);
-/* A bucket's new properties as a whole, against the old ones and the cluster's size; may settle what follows from others. */
-MUST_CHECK struct err *bucket__props_check(const struct bucket_props *old, struct bucket_props *p, bool force, unsigned targets,
-                                           unsigned mountpaths);
+/* A bucket's new properties as a whole, against the old ones and the cluster's size; may settle what follows from
+ * others. */
+MUST_CHECK struct err *bucket__props_check(const struct bucket_props *old, struct bucket_props *p, bool force,
+                                           unsigned targets, unsigned mountpaths);
 
 /* Feature bits that a bucket may have (wire); others are not inherited. */
-#define BUCKET_FEATURES ((1u << 1) | (1u << 4) | (1u << 9) | (1u << 11) | (1u << 12) | (1u << 14) | (1u << 18) | (1u << 21) | (1u << 24))
+#define BUCKET_FEATURES                                                                                                \
+        ((1u << 1) | (1u << 4) | (1u << 9) | (1u << 11) | (1u << 12) | (1u << 14) | (1u << 18) | (1u << 21) |          \
+         (1u << 24))
 
 #endif

@@ -1,7 +1,8 @@
 /* meta/bucket_props.c: defaults of new buckets, and partial updates.
  *
  * An update is decoded into a copy, checked as a whole against the old properties, and only then takes their place.
- * Fails with ERR_UNKNOWN_FIELD, ERR_MALFORMED, ERR_INVALID, ERR_NOT_ENOUGH_TARGETS, ERR_INVALID_NAME, ERR_INVALID_PROVIDER. */
+ * Fails with ERR_UNKNOWN_FIELD, ERR_MALFORMED, ERR_INVALID, ERR_NOT_ENOUGH_TARGETS, ERR_INVALID_NAME,
+ * ERR_INVALID_PROVIDER. */
 #include "meta/bucket_priv.h"
 
 static void props_inherit(const struct config *c, const struct prop *p, struct bucket_props *b)
@@ -80,7 +81,8 @@ static bool props_differ(const struct bucket_props *a, const struct bucket_props
         return a->fast != b->fast || !bck_eq(&a->backend_bck, &b->backend_bck);
 }
 
-struct err *bucket_props_update(struct bucket_props *props, const json_t *patch, unsigned targets, unsigned mountpaths, bool *ret_changed)
+struct err *bucket_props_update(struct bucket_props *props, const json_t *patch, unsigned targets, unsigned mountpaths,
+                                bool *ret_changed)
 {
         struct props_patch p = { .props = *props };
         const struct option_patch walk = { props_patch_find, props_patch_set, &p };

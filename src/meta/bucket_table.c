@@ -1,5 +1,6 @@
-/* meta/bucket_table.c: the table of bucket properties: one row per leaf of the wire's document, and how a row is stored.
- * Nothing fails but bucket__prop_set_json: ERR_MALFORMED, ERR_INVALID, ERR_INVALID_NAME, ERR_INVALID_PROVIDER, ERR_UNKNOWN_FIELD. */
+/* meta/bucket_table.c: the table of bucket properties: one row per leaf of the wire's document, and how a row is
+ * stored. Nothing fails but bucket__prop_set_json: ERR_MALFORMED, ERR_INVALID, ERR_INVALID_NAME, ERR_INVALID_PROVIDER,
+ * ERR_UNKNOWN_FIELD. */
 #include "meta/bucket_priv.h"
 
 #include <stdio.h>
@@ -8,12 +9,18 @@
 #define NO_OPTION { NULL, CONFIG_BOOL, NULL, 0, 0, NULL, 0 }
 /* INHERITED: path, type, range and default are those of the configuration's option. */
 #define INHERITED(kind, member, o) { kind, AT(member), CONFIG_O_##o, NO_OPTION }
-#define OWN(path, type, kind, member, min, max, flags) { kind, AT(member), -1, { path, CONFIG_##type, "", min, max, NULL, flags } }
+#define OWN(path, type, kind, member, min, max, flags)                                                                 \
+        {                                                                                                              \
+                kind, AT(member), -1,                                                                                  \
+                {                                                                                                      \
+                        path, CONFIG_##type, "", min, max, NULL, flags                                                 \
+                }                                                                                                      \
+        }
 #define SINGLE(path, kind, flags) { kind, 0, 0, -1, { path, CONFIG_STR, "", 0, 0, NULL, flags } }
-#define RATE(side, SIDE)                                                                                                           \
-        INHERITED(PROP_TEXT, rate_limit.side.per_op_max_tokens, RATE_LIMIT_##SIDE##_PER_OP_MAX_TOKENS),                            \
-                INHERITED(PROP_I64, rate_limit.side.interval_ns, RATE_LIMIT_##SIDE##_INTERVAL),                                    \
-                INHERITED(PROP_I64, rate_limit.side.max_tokens, RATE_LIMIT_##SIDE##_MAX_TOKENS),                                   \
+#define RATE(side, SIDE)                                                                                               \
+        INHERITED(PROP_TEXT, rate_limit.side.per_op_max_tokens, RATE_LIMIT_##SIDE##_PER_OP_MAX_TOKENS),                \
+                INHERITED(PROP_I64, rate_limit.side.interval_ns, RATE_LIMIT_##SIDE##_INTERVAL),                        \
+                INHERITED(PROP_I64, rate_limit.side.max_tokens, RATE_LIMIT_##SIDE##_MAX_TOKENS),                       \
                 INHERITED(PROP_BOOL, rate_limit.side.enabled, RATE_LIMIT_##SIDE##_ENABLED)
 
 static const struct prop props[] = {
@@ -118,7 +125,8 @@ int64_t bucket__prop_int(const struct prop *p, const struct bucket_props *b)
         return *(const int64_t *)at; /* the same bits for both */
 }
 
-static struct err *prop_put(const struct prop *p, struct bucket_props *b, const struct option *o, const struct option_value *v)
+static struct err *prop_put(const struct prop *p, struct bucket_props *b, const struct option *o,
+                            const struct option_value *v)
 {
         switch (p->kind) {
         case PROP_BOOL:
@@ -130,7 +138,8 @@ static struct err *prop_put(const struct prop *p, struct bucket_props *b, const 
                 return NULL;
         case PROP_TEXT:
                 if (strlen(v->s) >= p->size)
-                        return err_new(ERR_INVALID, "invalid %s: too long (%zu > %zu)", o->path, strlen(v->s), p->size - 1);
+                        return err_new(ERR_INVALID, "invalid %s: too long (%zu > %zu)", o->path, strlen(v->s),
+                                       p->size - 1);
                 str_copy(prop_at(p, b), p->size, str_of(v->s));
                 return NULL;
         default:
@@ -190,7 +199,9 @@ struct err *bucket__prop_set_json(const struct prop *p, struct bucket_props *b, 
         if (p->kind == PROP_FAST) {
                 struct str s = json_str(j);
                 if (!str_eq(s, STR("fast")) && !str_eq(s, STR("durable")))
-                        return err_new(ERR_INVALID, "invalid durability \"" STR_FMT "\" (expecting one of: durable|fast)", STR_ARG(s));
+                        return err_new(ERR_INVALID,
+                                       "invalid durability \"" STR_FMT "\" (expecting one of: durable|fast)",
+                                       STR_ARG(s));
                 b->fast = str_eq(s, STR("fast"));
                 return NULL;
         }

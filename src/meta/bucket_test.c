@@ -52,7 +52,9 @@ static void write_document(const struct bucket *b, struct buf *out)
 
 static struct bucket sample(void)
 {
-        struct bucket b = { .bid = UINT64_C(9223372036854776663), .created_ns = INT64_C(1795413735600325712), .props = defaults() };
+        struct bucket b = { .bid = UINT64_C(9223372036854776663),
+                            .created_ns = INT64_C(1795413735600325712),
+                            .props = defaults() };
         assert_null(bck_make(STR("abc"), STR_NONE, STR_NONE, &b.bck));
         return b;
 }
@@ -71,7 +73,9 @@ static void test_defaults_follow_the_configuration(void **state)
         (void)state;
         struct config *c = config_new();
         struct bucket_props p;
-        static const char *const values[][2] = { { "lru.enabled", "true" }, { "checksum.type", "md5" }, { "mirror.copies", "3" }, { "features", "25" } };
+        static const char *const values[][2] = {
+                { "lru.enabled", "true" }, { "checksum.type", "md5" }, { "mirror.copies", "3" }, { "features", "25" }
+        };
         for (size_t i = 0; i < ARRAY_LEN(values); i++)
                 assert_null(config_set(c, str_of(values[i][0]), str_of(values[i][1]), CONFIG_SCOPE_CLUSTER, NULL));
         bucket_props_default(c, PROVIDER_AIS, &p);
@@ -94,7 +98,9 @@ static void test_update(void **state)
         assert_false(changed);
         assert_null(update(&p, "null", &changed));
         assert_false(changed);
-        assert_null(update(&p, "{\"Mirror\":{\"COPIES\":3,\"enabled\":true},\"access\":\"771\",\"extra\":{\"custom\":\"a=b\"}}", &changed));
+        assert_null(update(
+                &p, "{\"Mirror\":{\"COPIES\":3,\"enabled\":true},\"access\":\"771\",\"extra\":{\"custom\":\"a=b\"}}",
+                &changed));
         assert_true(changed);
         assert_int_equal(p.mirror.copies, 3);
         assert_true(p.mirror.enabled);
@@ -184,12 +190,15 @@ static void test_ec_rules(void **state)
         (void)state;
         struct bucket_props p = defaults();
         AUTO_JSON json_t *on = json_pack("{s:{s:b,s:i,s:i}}", "ec", "enabled", 1, "data_slices", 2, "parity_slices", 1);
-        AUTO_JSON json_t *copies = json_pack("{s:{s:b,s:i,s:i}}", "ec", "enabled", 1, "objsize_limit", -1, "parity_slices", 1);
+        AUTO_JSON json_t *copies =
+                json_pack("{s:{s:b,s:i,s:i}}", "ec", "enabled", 1, "objsize_limit", -1, "parity_slices", 1);
         AUTO_JSON json_t *other = json_pack("{s:{s:i}}", "ec", "data_slices", 4);
         AUTO_JSON json_t *limit = json_pack("{s:{s:i}}", "ec", "objsize_limit", 0);
         AUTO_JSON json_t *forced = json_pack("{s:{s:i},s:b}", "ec", "objsize_limit", 0, "force", 1);
         struct err *e = bucket_props_update(&p, on, 3, 1, NULL);
-        assert_string_equal(e->msg, "not enough target nodes: EC configuration (D = 2, P = 1) requires at least 4 targets (have 3)");
+        assert_string_equal(
+                e->msg,
+                "not enough target nodes: EC configuration (D = 2, P = 1) requires at least 4 targets (have 3)");
         err_free(e);
         struct bucket_props q = p;
         assert_null(bucket_props_update(&q, copies, 2, 1, NULL));
@@ -210,10 +219,14 @@ static void test_round_trip(void **state)
         AUTO_BUF struct buf one = BUF_INIT, two = BUF_INIT;
         AUTO_JSON json_t *j = NULL;
         struct bucket b = sample(), back;
-        assert_null(update(&b.props, "{\"durability\":\"fast\",\"mirror\":{\"copies\":1},\"chunks\":{\"chunk_size\":\"1025KiB\"},\"lru\":{\"dont_evict_time\":"
-                                     "\"1h0m0.5s\"},\"extra\":{\"aws\":{\"multipart_size\":\"6MiB\"},\"custom\":\"x\"},\"features\":\"16\","
-                                     "\"backend_bck\":{\"name\":\"x\",\"provider\":\"aws\"},\"rate_limit\":{\"backend\":{\"per_op_max_tokens\":\"put:1\"}}}",
-                           NULL));
+        assert_null(update(
+                &b.props,
+                "{\"durability\":\"fast\",\"mirror\":{\"copies\":1},\"chunks\":{\"chunk_size\":\"1025KiB\"},\"lru\":{"
+                "\"dont_evict_time\":"
+                "\"1h0m0.5s\"},\"extra\":{\"aws\":{\"multipart_size\":\"6MiB\"},\"custom\":\"x\"},\"features\":\"16\","
+                "\"backend_bck\":{\"name\":\"x\",\"provider\":\"aws\"},\"rate_limit\":{\"backend\":{\"per_op_max_"
+                "tokens\":\"put:1\"}}}",
+                NULL));
         write_document(&b, &one);
         assert_null(json_parse(buf_str(&one), SIZE_MAX, &j));
         assert_null(bucket_from_json(j, &b.bck, &back));
@@ -230,8 +243,9 @@ static void test_round_trip(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_default_document), cmocka_unit_test(test_defaults_follow_the_configuration), cmocka_unit_test(test_update),
-                cmocka_unit_test(test_refused_updates),  cmocka_unit_test(test_ec_rules),                          cmocka_unit_test(test_round_trip),
+                cmocka_unit_test(test_default_document), cmocka_unit_test(test_defaults_follow_the_configuration),
+                cmocka_unit_test(test_update),           cmocka_unit_test(test_refused_updates),
+                cmocka_unit_test(test_ec_rules),         cmocka_unit_test(test_round_trip),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,8 @@
 /* meta/config.c: the configuration as an array of values, one per row of the table.
  *
- * Changing goes through one function per way in (path and text, document); both check scope, then let option.c read the value.
- * Fails with ERR_INVALID, ERR_UNKNOWN_FIELD, ERR_MALFORMED, ERR_NO_MEMORY, and leaves the configuration as it was. */
+ * Changing goes through one function per way in (path and text, document); both check scope, then let option.c read the
+ * value. Fails with ERR_INVALID, ERR_UNKNOWN_FIELD, ERR_MALFORMED, ERR_NO_MEMORY, and leaves the configuration as it
+ * was. */
 #include "meta/config.h"
 
 #include <stdio.h>
@@ -116,7 +117,8 @@ const char *config_str(const struct config *c, const char *path)
         return config_str_at(c, config_must_find(path));
 }
 
-/* A path in lower case, with names of earlier versions of the wire replaced: auth.enabled, auth.cluster_key.*. Borrowed from buf. */
+/* A path in lower case, with names of earlier versions of the wire replaced: auth.enabled, auth.cluster_key.*. Borrowed
+ * from buf. */
 static struct str config_path_now(struct str path, char buf[static CONFIG_PATH_MAX])
 {
         const struct str old = STR("auth.cluster_key");
@@ -296,13 +298,15 @@ void config_json_private(struct json_w *w, const struct config *c)
         config_write(w, c, false);
 }
 
-void config_each(bool (*fn)(void *arg, const char *path, enum config_type type, const char *default_text, const char *range_text, bool cluster_only,
-                            bool restart), void *arg)
+void config_each(bool (*fn)(void *arg, const char *path, enum config_type type, const char *default_text,
+                            const char *range_text, bool cluster_only, bool restart),
+                 void *arg)
 {
         for (unsigned i = 0; i < CONFIG_OPTION_COUNT; i++) {
                 const struct option *o = &options[i];
                 char range[160];
-                if (!fn(arg, o->path, o->type, o->dflt, option__range_text(o, range, sizeof(range)), o->flags & F_C, o->flags & F_R))
+                if (!fn(arg, o->path, o->type, o->dflt, option__range_text(o, range, sizeof(range)), o->flags & F_C,
+                        o->flags & F_R))
                         return;
         }
 }

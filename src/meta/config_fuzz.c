@@ -1,4 +1,5 @@
-/* The configuration: "path=value" in the first line, a partial document in the rest. Whatever is accepted must survive being written and read. */
+/* The configuration: "path=value" in the first line, a partial document in the rest. Whatever is accepted must survive
+ * being written and read. */
 #include <stddef.h>
 #include <stdint.h>
 

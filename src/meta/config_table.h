@@ -10,7 +10,7 @@
  *   F_RO    visible, refused as "readonly"      F_OWN   set by the cluster itself, unknown to clients
  *   F_SECRET  censored in documents             F_LIST  a list of texts
  *   F_DOC   an object of any shape
- * Source: the wire's cluster configuration. Its sections "distributed_sort" and "tracing" are optional and absent here. */
+ * Source: the wire's cluster configuration. Its sections "distributed_sort" and "tracing" are optional: absent here. */
 #ifndef ORLOP_META_CONFIG_TABLE_H
 #define ORLOP_META_CONFIG_TABLE_H
 

@@ -1,5 +1,5 @@
-/* meta/name.c: the grammar of names. Each check walks the bytes once; messages are those that clients know from the wire.
- * Fails with ERR_INVALID_NAME or ERR_INVALID_PROVIDER only. */
+/* meta/name.c: the grammar of names. Each check walks the bytes once; messages are those that clients know from the
+ * wire. Fails with ERR_INVALID_NAME or ERR_INVALID_PROVIDER only. */
 #include "meta/name.h"
 
 #include <stdio.h>
@@ -39,7 +39,9 @@ struct err *provider_parse(struct str s, enum provider *ret)
                         return NULL;
                 }
         }
-        return err_new(ERR_INVALID_PROVIDER, "invalid backend provider \"" STR_FMT "\": must be one of [ais, aws (s3), gcp (gs), azure (az), oci (oc)]",
+        return err_new(ERR_INVALID_PROVIDER,
+                       "invalid backend provider \"" STR_FMT
+                       "\": must be one of [ais, aws (s3), gcp (gs), azure (az), oci (oc)]",
                        STR_ARG(s));
 }
 
@@ -90,7 +92,8 @@ struct err *bck_name_check(struct str name)
         if (name.n == 0)
                 return err_new(ERR_INVALID_NAME, "bucket name is missing");
         if (name.p[0] == '.' && !name_is_system(name) && name.n <= BUCKET_NAME_MAX)
-                return err_new(ERR_INVALID_NAME, "reserved bucket name \"" STR_FMT "\" (unknown system bucket)", STR_ARG(name));
+                return err_new(ERR_INVALID_NAME, "reserved bucket name \"" STR_FMT "\" (unknown system bucket)",
+                               STR_ARG(name));
         return name_check_chars(name, BUCKET_NAME_MAX, "bucket name");
 }
 
@@ -151,8 +154,8 @@ int bck_cmp(const struct bck *a, const struct bck *b)
 const char *bck_text(const struct bck *b, char buf[static 192])
 {
         bool uuid = b->ns_uuid[0], ns = b->ns_name[0];
-        snprintf(buf, 192, "%s://%s%s%s%s%s%s", provider_scheme(b->provider), uuid ? "@" : "", b->ns_uuid, ns ? "#" : "", b->ns_name,
-                 uuid || ns ? "/" : "", b->name);
+        snprintf(buf, 192, "%s://%s%s%s%s%s%s", provider_scheme(b->provider), uuid ? "@" : "", b->ns_uuid,
+                 ns ? "#" : "", b->ns_name, uuid || ns ? "/" : "", b->name);
         return buf;
 }
 
@@ -174,11 +177,14 @@ struct err *uname_parse(struct str s, struct bck *ret, struct str *ret_object)
         struct str provider = str_cut(&rest, '/'), ns = str_cut(&rest, '/'), name = str_cut(&rest, '/');
         struct bck b;
         if (provider.n == 0 || ns.n == 0 || name.n == 0)
-                return err_new(ERR_INVALID_NAME, "invalid unique name \"" STR_FMT "\" (expecting \"provider/@uuid#namespace/bucket/...\")",
+                return err_new(ERR_INVALID_NAME,
+                               "invalid unique name \"" STR_FMT
+                               "\" (expecting \"provider/@uuid#namespace/bucket/...\")",
                                STR_ARG(s));
         TRY_WRAP(bck_make(name, provider, ns, &b), "unique name \"" STR_FMT "\"", STR_ARG(s));
         if (rest.n && !ret_object)
-                return err_new(ERR_INVALID_NAME, "invalid unique name \"" STR_FMT "\": expecting a bucket, not an object", STR_ARG(s));
+                return err_new(ERR_INVALID_NAME,
+                               "invalid unique name \"" STR_FMT "\": expecting a bucket, not an object", STR_ARG(s));
         if (rest.n)
                 TRY(object_name_check(rest));
         *ret = b;
@@ -206,7 +212,8 @@ static bool path_is_valid(struct str s)
 struct err *object_name_check(struct str name)
 {
         if (name.n > OBJECT_NAME_MAX)
-                return err_new(ERR_INVALID_NAME, "object name is too long: %zu > %d(max length)", name.n, OBJECT_NAME_MAX);
+                return err_new(ERR_INVALID_NAME, "object name is too long: %zu > %d(max length)", name.n,
+                               OBJECT_NAME_MAX);
         if (name.n == 0 || name.p[name.n - 1] == '/' || !path_is_valid(name))
                 return err_new(ERR_INVALID_NAME, "invalid object name \"" STR_FMT "\"", STR_ARG(name));
         return NULL;

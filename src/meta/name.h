@@ -1,8 +1,9 @@
-/* meta/name.h: names of buckets, objects, providers and namespaces: validated once, into typed values. Pure; any thread.
+/* meta/name.h: names of buckets, objects, providers and namespaces: validated once, into typed values. Pure; any
+ * thread.
  *
  * Rules: wire-level facts of the native API. Bucket: 1-64 of [A-Za-z0-9._-], no "..", a leading dot only for the system
- * buckets. Object: 1-1024 bytes, no "." or ".." element, no leading "~/", no trailing '/', no bytes below 0x20 and no 0x7f;
- * inner "//" is kept as it is. */
+ * buckets. Object: 1-1024 bytes, no "." or ".." element, no leading "~/", no trailing '/', no bytes below 0x20 and no
+ * 0x7f; inner "//" is kept as it is. */
 #ifndef ORLOP_META_NAME_H
 #define ORLOP_META_NAME_H
 
@@ -36,7 +37,8 @@ bool bck_is_system(const struct bck *b);
 /* Whether the bucket lives in a cloud or a remote cluster. */
 bool bck_is_remote(const struct bck *b);
 /* "@uuid#name", either part may be missing. ERR_INVALID_NAME. */
-MUST_CHECK struct err *namespace_parse(struct str s, char ret_uuid[static NS_UUID_MAX + 1], char ret_name[static NS_NAME_MAX + 1]);
+MUST_CHECK struct err *namespace_parse(struct str s, char ret_uuid[static NS_UUID_MAX + 1],
+                                       char ret_name[static NS_NAME_MAX + 1]);
 /* Fills a bck from its three texts (validated). */
 MUST_CHECK struct err *bck_make(struct str name, struct str provider, struct str ns, struct bck *ret);
 /* Same bucket? */
@@ -49,7 +51,8 @@ const char *bck_text(const struct bck *b, char buf[static 192]);
 const char *bck_ns_text(const struct bck *b, char buf[static 104]);
 /* "ais/@#/name/": what bck_to carries. buf of 192; returns buf. */
 const char *bck_uname(const struct bck *b, char buf[static 192]);
-/* Parses a uname "ais/@#/bucket/" or "ais/@#/bucket/object…"; *ret_object may be null when only a bucket is expected; borrowed from s. */
+/* Parses a uname "ais/@#/bucket/" or "ais/@#/bucket/object…"; *ret_object may be null when only a bucket is expected;
+ * borrowed from s. */
 MUST_CHECK struct err *uname_parse(struct str s, struct bck *ret, struct str *ret_object);
 /* Checks an object name. ERR_INVALID_NAME, ERR_UNSUPPORTED never. */
 MUST_CHECK struct err *object_name_check(struct str name);

@@ -18,9 +18,11 @@ static void assert_refused(struct err *e, enum err_code code)
 static void test_providers(void **state)
 {
         (void)state;
-        static const struct { const char *text; enum provider p; } good[] = {
-                { "", PROVIDER_AIS }, { "ais", PROVIDER_AIS }, { "aws", PROVIDER_AWS }, { "s3", PROVIDER_AWS },     { "gcp", PROVIDER_GCP },
-                { "gs", PROVIDER_GCP }, { "azure", PROVIDER_AZURE }, { "az", PROVIDER_AZURE }, { "oci", PROVIDER_OCI }, { "oc", PROVIDER_OCI },
+        static const struct { const char *text; enum provider p;
+        } good[] = {
+                { "", PROVIDER_AIS },    { "ais", PROVIDER_AIS }, { "aws", PROVIDER_AWS },     { "s3", PROVIDER_AWS },
+                { "gcp", PROVIDER_GCP }, { "gs", PROVIDER_GCP },  { "azure", PROVIDER_AZURE }, { "az", PROVIDER_AZURE },
+                { "oci", PROVIDER_OCI }, { "oc", PROVIDER_OCI },
         };
         for (size_t i = 0; i < ARRAY_LEN(good); i++) {
                 enum provider p = PROVIDER_COUNT;
@@ -43,11 +45,14 @@ static void test_bucket_names(void **state)
         assert_null(bck_name_check(STR("A.b-c_9")));
         assert_null(bck_name_check(STR(".sys-inventory")));
 
-        static const struct { const char *name, *text; } bad[] = {
+        static const struct { const char *name, *text;
+        } bad[] = {
                 { "", "bucket name is missing" },
                 { ".abc", "reserved bucket name \".abc\" (unknown system bucket)" },
-                { "a/b", "bucket name is invalid: may only contain letters, numbers, dashes (-), underscores (_), and dots (.)" },
-                { "a..b", "bucket name is invalid: may only contain letters, numbers, dashes (-), underscores (_), and dots (.)" },
+                { "a/b", "bucket name is invalid: may only contain letters, numbers, dashes (-), underscores (_), and "
+                         "dots (.)" },
+                { "a..b", "bucket name is invalid: may only contain letters, numbers, dashes (-), underscores (_), and "
+                          "dots (.)" },
         };
         for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
                 struct err *e = bck_name_check(str_of(bad[i].name));
@@ -102,7 +107,8 @@ static void test_longest_texts_fit(void **state)
         memset(b.name, 'n', BUCKET_NAME_MAX);
         memset(b.ns_uuid, 'u', NS_UUID_MAX);
         memset(b.ns_name, 's', NS_NAME_MAX);
-        assert_int_equal(strlen(bck_uname(&b, buf)), strlen("azure/@#//") + BUCKET_NAME_MAX + NS_UUID_MAX + NS_NAME_MAX);
+        assert_int_equal(strlen(bck_uname(&b, buf)),
+                         strlen("azure/@#//") + BUCKET_NAME_MAX + NS_UUID_MAX + NS_NAME_MAX);
         assert_int_equal(strlen(bck_text(&b, buf)), strlen("az://@#/") + BUCKET_NAME_MAX + NS_UUID_MAX + NS_NAME_MAX);
         assert_int_equal(strlen(bck_ns_text(&b, ns)), 2 + NS_UUID_MAX + NS_NAME_MAX);
 }
@@ -116,7 +122,8 @@ static void test_unames(void **state)
         assert_string_equal(b.name, "dst");
         assert_true(str_eq(object, STR("a//b/c")));
         assert_refused(uname_parse(STR("ais/@#/dst/obj"), &b, NULL), ERR_INVALID_NAME);
-        static const char *const bad[] = { "", "/", "ais", "ais/@#", "ais/@#/", "ais//b/", "/@#/b/", "ais/@#/b/../x", "ais/@#/.x/", "zz/@#/b/" };
+        static const char *const bad[] = { "",        "/",      "ais",           "ais/@#",     "ais/@#/",
+                                           "ais//b/", "/@#/b/", "ais/@#/b/../x", "ais/@#/.x/", "zz/@#/b/" };
         for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
                 struct err *e = uname_parse(str_of(bad[i]), &b, &object);
                 assert_non_null(e);
@@ -131,10 +138,12 @@ static void test_object_names(void **state)
         memset(longest, 'x', sizeof(longest));
         assert_null(object_name_check((struct str){ longest, OBJECT_NAME_MAX }));
         assert_refused(object_name_check((struct str){ longest, OBJECT_NAME_MAX + 1 }), ERR_INVALID_NAME);
-        static const char *const good[] = { "a", "a/b", "a//b", "/a", "...", "a/.b", "a/..b", "b../c", "~a", "a b%?#+", "\xc3\xa9" };
+        static const char *const good[] = { "a",     "a/b",   "a//b", "/a",      "...",     "a/.b",
+                                            "a/..b", "b../c", "~a",   "a b%?#+", "\xc3\xa9" };
         for (size_t i = 0; i < ARRAY_LEN(good); i++)
                 assert_null(object_name_check(str_of(good[i])));
-        static const char *const bad[] = { "", "a/", ".", "..", "./a", "a/.", "a/./b", "a/../b", "../a", "a/..", "~/a", "a\nb", "a\x7f" };
+        static const char *const bad[] = { "",       "a/",   ".",    "..",  "./a",  "a/.",  "a/./b",
+                                           "a/../b", "../a", "a/..", "~/a", "a\nb", "a\x7f" };
         for (size_t i = 0; i < ARRAY_LEN(bad); i++)
                 assert_refused(object_name_check(str_of(bad[i])), ERR_INVALID_NAME);
         assert_refused(object_name_check((struct str){ "a\0b", 3 }), ERR_INVALID_NAME);
@@ -143,7 +152,9 @@ static void test_object_names(void **state)
 static void test_prefixes(void **state)
 {
         (void)state;
-        static const struct { const char *in, *out; } good[] = { { "", "" }, { "a", "a" }, { "a/", "a/" }, { "a*", "a" }, { "*", "" }, { "a**", "a*" } };
+        static const struct {
+                const char *in, *out;
+        } good[] = { { "", "" }, { "a", "a" }, { "a/", "a/" }, { "a*", "a" }, { "*", "" }, { "a**", "a*" } };
         for (size_t i = 0; i < ARRAY_LEN(good); i++) {
                 struct str s = str_of(good[i].in);
                 assert_null(object_prefix_check(&s));
@@ -183,9 +194,14 @@ static void test_order_and_ids(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_providers),      cmocka_unit_test(test_bucket_names),      cmocka_unit_test(test_namespaces_and_texts),
-                cmocka_unit_test(test_unames),         cmocka_unit_test(test_longest_texts_fit), cmocka_unit_test(test_object_names),
-                cmocka_unit_test(test_prefixes),       cmocka_unit_test(test_order_and_ids),
+                cmocka_unit_test(test_providers),
+                cmocka_unit_test(test_bucket_names),
+                cmocka_unit_test(test_namespaces_and_texts),
+                cmocka_unit_test(test_unames),
+                cmocka_unit_test(test_longest_texts_fit),
+                cmocka_unit_test(test_object_names),
+                cmocka_unit_test(test_prefixes),
+                cmocka_unit_test(test_order_and_ids),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* meta/option.c: values of options between text, JSON and numbers.
  *
- * Both ways in (text of "path=value", JSON of a document) end in option_check, so that no unchecked value enters a table. Fails with
- * ERR_INVALID, ERR_MALFORMED (JSON type), ERR_NO_MEMORY; *ret is written only on success. */
+ * Both ways in (text of "path=value", JSON of a document) end in option_check, so that no unchecked value enters a
+ * table. Fails with ERR_INVALID, ERR_MALFORMED (JSON type), ERR_NO_MEMORY; *ret is written only on success. */
 #include "meta/option.h"
 
 #include <inttypes.h>
@@ -52,7 +52,8 @@ const char *option__range_text(const struct option *o, char *buf, size_t size)
         else if (o->max == INT64_MAX)
                 snprintf(buf, size, ">= %s", option_number_text(o->type, o->min, lo));
         else if (o->max)
-                snprintf(buf, size, "[%s, %s]", option_number_text(o->type, o->min, lo), option_number_text(o->type, o->max, hi));
+                snprintf(buf, size, "[%s, %s]", option_number_text(o->type, o->min, lo),
+                         option_number_text(o->type, o->max, hi));
         return buf;
 }
 
@@ -72,7 +73,8 @@ static struct err *option_check(const struct option *o, struct option_value *v)
         char range[160], text[32];
         if (option__is_text(o->type)) {
                 if (o->words && !option_word_allowed(o->words, str_of(v->s)))
-                        return err_new(ERR_INVALID, "invalid %s \"%s\" (expecting one of: %s)", o->path, v->s, o->words);
+                        return err_new(ERR_INVALID, "invalid %s \"%s\" (expecting one of: %s)", o->path, v->s,
+                                       o->words);
                 return NULL;
         }
         if (o->type == CONFIG_BOOL || o->type == CONFIG_U64S)
@@ -224,14 +226,16 @@ struct err *option__from_text(const struct option *o, struct str text, struct op
         else if (o->type == CONFIG_STR)
                 TRY(option_text_set(o, text, &v));
         else if (!option_number_parse(o, text, &v.i))
-                return err_new(ERR_INVALID, "invalid %s \"" STR_FMT "\": expecting %s", o->path, STR_ARG(text), option_expects(o->type));
+                return err_new(ERR_INVALID, "invalid %s \"" STR_FMT "\": expecting %s", o->path, STR_ARG(text),
+                               option_expects(o->type));
         TRY(option_check(o, &v));
         *ret = v;
         v.s = NULL;
         return NULL;
 }
 
-/* Sizes and durations are strings, 64-bit texts are strings of digits; a number is taken for these too, since it can not be mistaken. */
+/* Sizes and durations are strings, 64-bit texts are strings of digits; a number is taken for these too, since it can
+ * not be mistaken. */
 static bool option_json_type_fits(enum config_type t, const json_t *j)
 {
         switch (t) {

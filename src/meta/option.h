@@ -7,7 +7,17 @@
 #include "meta/config.h"
 
 enum {
-        F_C = 1, F_R = 2, F_Z = 4, F_OFF = 8, F_NEG = 16, F_OMIT = 32, F_RO = 64, F_OWN = 128, F_SECRET = 256, F_LIST = 512, F_DOC = 1024,
+        F_C = 1,
+        F_R = 2,
+        F_Z = 4,
+        F_OFF = 8,
+        F_NEG = 16,
+        F_OMIT = 32,
+        F_RO = 64,
+        F_OWN = 128,
+        F_SECRET = 256,
+        F_LIST = 512,
+        F_DOC = 1024,
 };
 #define KIB(n) ((int64_t)(n) << 10)
 #define MIB(n) ((int64_t)(n) << 20)
@@ -26,7 +36,8 @@ struct option {
         unsigned flags;
 };
 
-/* A value on its way: i for flags and numbers (U64S as its bit pattern), s for text (heap, owned by whoever holds the value). */
+/* A value on its way: i for flags and numbers (U64S as its bit pattern), s for text (heap, owned by whoever holds the
+ * value). */
 struct option_value {
         int64_t i;
         char *s;
@@ -60,14 +71,16 @@ const char *option__nest_to(struct option_nest *n, const char *path);
 /* Closes all. */
 void option__nest_end(struct option_nest *n);
 
-/* Walks a nested partial document. `find` says what a lower-case dotted path is; `set` takes a leaf's value. null members are skipped. */
+/* Walks a nested partial document. `find` says what a lower-case dotted path is; `set` takes a leaf's value. null
+ * members are skipped. */
 enum option_what { OPTION_UNKNOWN, OPTION_SECTION, OPTION_LEAF };
 struct option_patch {
         enum option_what (*find)(void *arg, struct str path);
         struct err *(*set)(void *arg, struct str path, const json_t *j);
         void *arg;
 };
-/* ERR_UNKNOWN_FIELD `found unknown field: x`, ERR_MALFORMED, and errors of `set`; what was set before an error stays set. */
+/* ERR_UNKNOWN_FIELD `found unknown field: x`, ERR_MALFORMED, and errors of `set`; what was set before an error stays
+ * set. */
 MUST_CHECK struct err *option__patch_walk(const json_t *doc, const struct option_patch *p);
 
 #endif

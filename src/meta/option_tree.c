@@ -1,5 +1,6 @@
-/* meta/option_tree.c: dotted paths against nested objects, both ways: writing a table as a document, and walking a document by the
- * table. Documents are at most OPTION_DEPTH levels deep; deeper ones are unknown fields before any recursion. */
+/* meta/option_tree.c: dotted paths against nested objects, both ways: writing a table as a document, and walking a
+ * document by the table. Documents are at most OPTION_DEPTH levels deep; deeper ones are unknown fields before any
+ * recursion. */
 #include <stdio.h>
 
 #include "meta/option.h"
@@ -57,7 +58,8 @@ static struct err *patch_unknown(struct str parent, const char *key)
 
 static struct err *patch_object(const json_t *doc, const struct option_patch *p, struct str parent, unsigned depth);
 
-static struct err *patch_member(const char *key, const json_t *value, const struct option_patch *p, struct str parent, unsigned depth)
+static struct err *patch_member(const char *key, const json_t *value, const struct option_patch *p, struct str parent,
+                                unsigned depth)
 {
         char path[OPTION_PATH_MAX];
         int len = snprintf(path, sizeof(path), STR_FMT "%s%s", STR_ARG(parent), parent.n ? "." : "", key);

@@ -1,7 +1,8 @@
 /* meta/selection.c: templates of object names.
  *
- * The three forms are tried in the wire's order: bash braces, at, fmt; a text that has none of their marks is a prefix. A text that
- * has the mark but not the form is an error, never silently a prefix: a job must not touch other objects than its sender meant. */
+ * The three forms are tried in the wire's order: bash braces, at, fmt; a text that has none of their marks is a prefix.
+ * A text that has the mark but not the form is an error, never silently a prefix: a job must not touch other objects
+ * than its sender meant. */
 #include "meta/selection.h"
 
 #define SELECT_COUNT_MAX 10000000u
@@ -12,8 +13,8 @@ static struct err *select_bad(const char *form, struct str text, const char *why
 }
 
 /* Appends a range and counts the names; `before` is the text since the previous range. */
-static struct err *select_add(struct selection *s, const char *form, struct str text, struct str before, uint64_t start, uint64_t end,
-                              uint64_t step, size_t pad)
+static struct err *select_add(struct selection *s, const char *form, struct str text, struct str before, uint64_t start,
+                              uint64_t end, uint64_t step, size_t pad)
 {
         if (start > end)
                 return select_bad(form, text, "'start' cannot be greater than 'end'");
@@ -103,7 +104,8 @@ static struct err *select_at(struct str text, struct selection *s)
         return NULL;
 }
 
-/* "p-%06d-s": as many names as the width has, from 0. Without a width there is no end, and the count limit refuses it. */
+/* "p-%06d-s": as many names as the width has, from 0. Without a width there is no end, and the count limit refuses it.
+ */
 static struct err *select_fmt(struct str text, struct selection *s)
 {
         ptrdiff_t percent = str_find(text, '%');
@@ -111,7 +113,8 @@ static struct err *select_fmt(struct str text, struct selection *s)
         struct str tail = str_skip(text, (size_t)percent + 1);
         ptrdiff_t d = str_find(tail, 'd');
         uint64_t width = 0;
-        if (d < 0 || d == 1 || (d > 1 && (tail.p[0] != '0' || !str_u64((struct str){ tail.p + 1, (size_t)d - 1 }, &width))))
+        if (d < 0 || d == 1 ||
+            (d > 1 && (tail.p[0] != '0' || !str_u64((struct str){ tail.p + 1, (size_t)d - 1 }, &width))))
                 return select_bad("fmt", text, "expecting e.g. 'prefix-%06d-suffix'");
         uint64_t end = 1;
         for (uint64_t i = 0; i < width && end <= SELECT_COUNT_MAX; i++)

@@ -1,7 +1,9 @@
-/* meta/selection.h: which objects a multi-object message means: an explicit list, a template, or a prefix. Pure; any thread.
+/* meta/selection.h: which objects a multi-object message means: an explicit list, a template, or a prefix. Pure; any
+ * thread.
  *
- * Templates (wire-level fact): bash "p-{0001..0010..3}-s" with several ranges (rightmost fastest; pad = min of the two literals' widths),
- * at "p-@00100-s", fmt "p-%06d-s"; "" or "*" all; anything else is a prefix, one trailing '*' dropped. At most 10,000,000 names. */
+ * Templates (wire-level fact): bash "p-{0001..0010..3}-s" with several ranges (rightmost fastest; pad = min of the two
+ * literals' widths), at "p-@00100-s", fmt "p-%06d-s"; "" or "*" all; anything else is a prefix, one trailing '*'
+ * dropped. At most 10,000,000 names. */
 #ifndef ORLOP_META_SELECTION_H
 #define ORLOP_META_SELECTION_H
 

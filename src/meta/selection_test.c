@@ -47,7 +47,11 @@ static void test_prefix_and_all(void **state)
         assert_int_equal(s.kind, SELECT_ALL);
         assert_null(selection_parse(STR("*"), &s));
         assert_int_equal(s.kind, SELECT_ALL);
-        static const struct { const char *in, *out; } prefix[] = { { "abc", "abc" }, { "abc*", "abc" }, { "a}b", "a}b" }, { "a{b", "a{b" }, { "50%-60%", "50%-60%" } };
+        static const struct {
+                const char *in, *out;
+        } prefix[] = {
+                { "abc", "abc" }, { "abc*", "abc" }, { "a}b", "a}b" }, { "a{b", "a{b" }, { "50%-60%", "50%-60%" }
+        };
         for (size_t i = 0; i < ARRAY_LEN(prefix); i++) {
                 assert_null(selection_parse(str_of(prefix[i].in), &s));
                 assert_int_equal(s.kind, SELECT_PREFIX);
@@ -59,9 +63,29 @@ static void test_refused(void **state)
 {
         (void)state;
         static const char *const bad[] = {
-                "a{1..}", "a{..2}", "a{2..1}", "a{1..2..0}", "a{1..2..3..4}", "a{x..y}", "a{-1..2}", "}a{1..2", "a{}", "a{1..2}{",
-                "a{0..99999999999999999999}", "a{0..10000000}", "a{0..9999}{0..9999}", "a@", "user@host", "a@20000000", "a%d", "a%6d", "a%x", "a%0d",
-                "a%09d", "{1..1}{1..1}{1..1}{1..1}{1..1}{1..1}{1..1}{1..1}{1..1}", "{0000000000000000000001..0000000000000000000002}",
+                "a{1..}",
+                "a{..2}",
+                "a{2..1}",
+                "a{1..2..0}",
+                "a{1..2..3..4}",
+                "a{x..y}",
+                "a{-1..2}",
+                "}a{1..2",
+                "a{}",
+                "a{1..2}{",
+                "a{0..99999999999999999999}",
+                "a{0..10000000}",
+                "a{0..9999}{0..9999}",
+                "a@",
+                "user@host",
+                "a@20000000",
+                "a%d",
+                "a%6d",
+                "a%x",
+                "a%0d",
+                "a%09d",
+                "{1..1}{1..1}{1..1}{1..1}{1..1}{1..1}{1..1}{1..1}{1..1}",
+                "{0000000000000000000001..0000000000000000000002}",
         };
         for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
                 struct selection s;
