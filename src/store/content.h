@@ -73,10 +73,14 @@ MUST_CHECK struct err *content_work_remove(struct content_dir *d, struct content
 MUST_CHECK struct err *content_quarantine(struct content_dir *d, struct content_id id, int quarantine_fd);
 /* Deletes at most `max` entries of trash/ that are older than min_age_ns. */
 MUST_CHECK struct err *content_trash_empty(struct content_dir *d, int64_t min_age_ns, unsigned max, uint64_t *ret_files, uint64_t *ret_bytes);
-/* Deletes trash/ and work/ entries older than min_age_ns (0: all), but for the work ids that `keep` wants. */
+/* Deletes trash/ and work/ entries older than min_age_ns (0: all), but for the work ids that `keep` wants, and those in flight. The first call of
+ * keep comes after the list of unfinished contents was made, so what keep knows must be no older than that call. */
 MUST_CHECK struct err *content_clean(struct content_dir *d, int64_t min_age_ns, bool (*keep)(void *arg, struct content_id id), void *arg, uint64_t *ret_files,
                                      uint64_t *ret_bytes);
 /* Calls fn for each finished content (in no order), with size and mtime of its file. */
 MUST_CHECK struct err *content_each(struct content_dir *d, struct err *(*fn)(void *arg, struct content_id id, const struct stat *st), void *arg);
+/* As content_each for those whose id begins with a byte of first..last. */
+MUST_CHECK struct err *content_each_of(struct content_dir *d, unsigned first, unsigned last,
+                                       struct err *(*fn)(void *arg, struct content_id id, const struct stat *st), void *arg);
 
 #endif

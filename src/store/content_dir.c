@@ -190,7 +190,8 @@ struct cleaning {
         int64_t born_before;
         bool (*keep)(void *arg, struct content_id id);
         void *arg;
-        unsigned left; /* entries that may still be removed */
+        struct buf names; /* of work/, each with its NUL */
+        unsigned left;    /* entries that may still be removed */
         uint64_t files, bytes;
 };
 
@@ -229,8 +230,8 @@ static struct err *clean_trash(void *arg, const char *name, unsigned char type)
         return c->left > 0 ? clean_entry(c, name) : NULL;
 }
 
-/* "<id>" and "<id>.sum" are kept as long as somebody goes on with the content; any other name is none of ours and a stray. */
-static struct err *clean_work(void *arg, const char *name, unsigned char type)
+/* First the names are listed, without those in flight; only then `keep` is asked, so that its answer is newer than the list. */
+static struct err *list_work(void *arg, const char *name, unsigned char type)
 {
         struct cleaning *c = arg;
         struct content_id id;
@@ -239,9 +240,26 @@ static struct err *clean_work(void *arg, const char *name, unsigned char type)
         (void)type;
         if (str_ends(s, STR(".sum")))
                 s.n -= 4;
-        if (content__name_parse(s, &id) && (content_in_flight(c->d, id) || (c->keep && c->keep(c->arg, id))))
-                return NULL;
-        return clean_entry(c, name);
+        if (!content__name_parse(s, &id) || !content_in_flight(c->d, id))
+                buf_add(&c->names, name, strlen(name) + 1);
+        return buf_err(&c->names);
+}
+
+/* "<id>" and "<id>.sum" are kept as long as somebody goes on with the content; any other name is none of ours and a stray. */
+static struct err *clean_work(struct cleaning *c)
+{
+        for (size_t at = 0; at < c->names.n; at += strlen(c->names.p + at) + 1) {
+                const char *name = c->names.p + at;
+                struct str s = str_of(name);
+                struct content_id id;
+
+                if (str_ends(s, STR(".sum")))
+                        s.n -= 4;
+                if (c->keep && content__name_parse(s, &id) && c->keep(c->arg, id))
+                        continue;
+                TRY(clean_entry(c, name));
+        }
+        return NULL;
 }
 
 /* In the fan-out directories: descriptions that lost their content, and what an interrupted replacement left. */
@@ -267,6 +285,16 @@ static struct err *clean_stray(void *arg, const char *name, unsigned char type)
         return clean_entry(c, name);
 }
 
+static struct err *clean_work_folder(struct cleaning *c)
+{
+        struct err *e = file_each(c->fd, ".", list_work, c);
+
+        if (!e)
+                e = clean_work(c);
+        buf_fini(&c->names);
+        return e;
+}
+
 static int64_t born_before(int64_t min_age_ns)
 {
         return min_age_ns > 0 ? clock_wall_ns() - min_age_ns : INT64_MAX;
@@ -290,7 +318,7 @@ struct err *content_clean(struct content_dir *d, int64_t min_age_ns, bool (*keep
 
         TRY_WRAP(file_each(d->trash_fd, ".", clean_trash, &c), "clean trash");
         c.fd = d->work_fd;
-        TRY_WRAP(file_each(d->work_fd, ".", clean_work, &c), "clean work files");
+        TRY_WRAP(clean_work_folder(&c), "clean work files");
         for (unsigned i = 0; i < CONTENT_FANOUT; i++) {
                 AUTO_FD int fd = -1;
 
@@ -328,12 +356,14 @@ static struct err *walk_entry(void *arg, const char *name, unsigned char type)
         return S_ISREG(st.st_mode) ? w->fn(w->arg, id, &st) : NULL;
 }
 
-struct err *content_each(struct content_dir *d, struct err *(*fn)(void *arg, struct content_id id, const struct stat *st), void *arg)
+struct err *content_each_of(struct content_dir *d, unsigned first, unsigned last, struct err *(*fn)(void *arg, struct content_id id, const struct stat *st),
+                            void *arg)
 {
         struct walk w = { .fn = fn, .arg = arg };
         char name[3];
 
-        for (unsigned i = 0; i < CONTENT_FANOUT; i++) {
+        ASSERT(first <= last && last < CONTENT_FANOUT);
+        for (unsigned i = first; i <= last; i++) {
                 AUTO_FD int fd = -1;
 
                 (void)snprintf(name, sizeof(name), "%02x", i & 0xff);
@@ -342,4 +372,9 @@ struct err *content_each(struct content_dir *d, struct err *(*fn)(void *arg, str
                 TRY(file_each(fd, ".", walk_entry, &w));
         }
         return NULL;
+}
+
+struct err *content_each(struct content_dir *d, struct err *(*fn)(void *arg, struct content_id id, const struct stat *st), void *arg)
+{
+        return content_each_of(d, 0, CONTENT_FANOUT - 1, fn, arg);
 }

@@ -193,7 +193,8 @@ struct err *store__space_check(struct store *s)
         mutex_unlock(&sp->lock);
         if (LIKELY(u.state < SPACE_HIGH))
                 return NULL;
-        sample_once(s, clock_mono_ns() - RESAMPLE_NS);
+        if (thread_role() != THREAD_LOOP) /* it may block */
+                sample_once(s, clock_mono_ns() - RESAMPLE_NS);
         mutex_lock(&sp->lock);
         u = sp->usage;
         mark = sp->marks.out_of_space_pct;
