@@ -91,7 +91,7 @@ static struct err *parse_path(struct api_req *r)
                                STR_ARG(r->rq->path), r->rq->peer);
         }
         TRY(add_item(r, item));
-        if (!str_eq(item, STR("objects"))) {
+        if (!str_eq(item, STR("objects")) && !str_eq(item, STR("buckets"))) {
                 while (next_item(&path, &item))
                         TRY(add_item(r, item));
                 return NULL;
