@@ -143,6 +143,28 @@ static struct err *open_cluster(struct service *v)
         return NULL;
 }
 
+/* Tells the cluster's state which mountpaths this node has, if that has changed since the last start. */
+static struct err *publish_mountpaths(struct service *v, const struct snapshot *snap)
+{
+        struct mountpath_info *have = calloc(CLUSTER_MOUNTPATHS_MAX, sizeof(*have));
+        struct cluster_mountpath *list = calloc(CLUSTER_MOUNTPATHS_MAX, sizeof(*list));
+        unsigned n = 0;
+        struct err *e = have && list ? store_mountpaths(v->node.store, have, CLUSTER_MOUNTPATHS_MAX, &n) : err_static(ERR_NO_MEMORY);
+        bool same = n == snap->mountpath_count;
+        for (unsigned i = 0; e == NULL && i < n; i++) {
+                list[i] = (struct cluster_mountpath){ have[i].path, have[i].label, have[i].state != MOUNTPATH_DISABLED };
+                bool found = false;
+                for (size_t k = 0; k < snap->mountpath_count && !found; k++)
+                        found = strcmp(snap->mountpaths[k].path, list[i].path) == 0 && snap->mountpaths[k].enabled == list[i].enabled;
+                same = same && found;
+        }
+        if (e == NULL && !same)
+                e = cluster_mountpaths_set(v->node.cluster, list, n);
+        free(have);
+        free(list);
+        return e;
+}
+
 /* The directories of the command line, and those attached at run time. */
 static struct err *open_store(struct service *v)
 {
@@ -184,6 +206,7 @@ static struct err *open_store(struct service *v)
                 free((void *)(uintptr_t)paths[i]);
         TRY(e);
         apply_watermarks(v->node.store, snap->config);
+        TRY(publish_mountpaths(v, snap));
         uint64_t *bids = calloc(snap->bucket_count + 1, sizeof(*bids));
         if (bids == NULL)
                 return err_static(ERR_NO_MEMORY);
