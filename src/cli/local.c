@@ -43,12 +43,13 @@ static char *daemon_path(void)
         ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
         if (n > 0) {
                 self[n] = '\0';
-                char *slash = strrchr(self, '/');
-                if (slash && (size_t)(slash - self) + sizeof("/orlopd") <= sizeof(self)) {
-                        strcpy(slash, "/orlopd");
-                        if (access(self, X_OK) == 0)
-                                return strdup(self);
-                }
+                const char *slash = strrchr(self, '/');
+                AUTO_BUF struct buf path = BUF_INIT;
+                buf_add(&path, self, slash ? (size_t)(slash - self) : 0);
+                buf_adds(&path, STR("/orlopd"));
+                const char *text = buf_cstr(&path);
+                if (text && access(text, X_OK) == 0)
+                        return strdup(text);
         }
         return strdup("orlopd");
 }

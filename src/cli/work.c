@@ -228,8 +228,8 @@ void cli__work_summary(struct cli_work *w, const char *verb)
         char count[32], size[32], speed[32], took[32], t50[32], t99[32], bad[64] = "";
         if (failed)
                 snprintf(bad, sizeof(bad), ", %llu failed", (unsigned long long)failed);
-        cli__say(w->cli, "%s: %s objects, %s in %s, %s/s, %.0f objects/s, latency p50 %s p99 %s%s\n", verb, cli__count(objects, count),
-                 cli__bytes(bytes, size), cli__elapsed(ns, took), cli__bytes((uint64_t)rate, speed), (double)objects * 1e9 / (double)ns,
+        cli__say(w->cli, "%s: %s object%s, %s in %s, %s/s, %.0f objects/s, latency p50 %s p99 %s%s\n", verb, cli__count(objects, count),
+                 objects == 1 ? "" : "s", cli__bytes(bytes, size), cli__elapsed(ns, took), cli__bytes((uint64_t)rate, speed), (double)objects * 1e9 / (double)ns,
                  cli__elapsed(p50, t50), cli__elapsed(p99, t99), bad);
 }
 
