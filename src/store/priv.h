@@ -8,6 +8,8 @@
 #ifndef LOG_FOLDER
 #define LOG_FOLDER "store"
 #endif
+#include <stdatomic.h>
+
 #include "base/list.h"
 #include "base/log.h"
 #include "os/clock.h"
@@ -49,7 +51,8 @@ struct mountpath {
 /* The active mountpaths at a moment: immutable but for `users`. Whoever reads or changes objects enters the set for that time; a change of the set waits until all left. */
 struct mp_set {
         struct mountpath *mp[STORE_MOUNTPATHS_MAX];
-        unsigned n;
+        unsigned n;      /* the first n take new objects */
+        unsigned nall;   /* those from n on are being emptied: they are only looked at */
         bool mixed;      /* objects may lie on another mountpath than the chosen one: look on all, the largest stamp wins */
         bool tombstones; /* a mountpath is away that may come back: deletes leave a tombstone */
         _Atomic unsigned users;
@@ -65,6 +68,7 @@ struct store {
         _Atomic unsigned nmp;
         _Atomic(struct mp_set *) set; /* null while it is being changed */
         struct mp_set *sets;          /* all there ever were, freed at close */
+        struct mutex move_lock;       /* RANK_STORE_MPATH: held while a copy is placed and the old one forgotten, so that a scan sees one of them */
         _Atomic uint64_t hlc;         /* last stamp given */
         struct cache *cache;
         struct background *background;
@@ -87,6 +91,10 @@ struct mp_set *store__set_enter(struct store *s);
 struct mp_set *store__set_try_enter(struct store *s);
 /* Leaves a set. */
 void store__set_leave(struct mp_set *set);
+/* Takes the set away and waits until all left it (new ones wait); store.lock held. Pairs with store__set_publish. */
+void store__set_withdraw(struct store *s);
+/* Makes a set the current one; it belongs to the store. store.lock held. */
+void store__set_publish(struct store *s, struct mp_set *set);
 /* The mountpath that HRW gives to this digest (obj_key_digest). */
 struct mountpath *store__set_choose(const struct mp_set *set, uint64_t digest);
 /* Takes a hold on a mountpath beyond a set: false when it is not open. */
@@ -148,7 +156,6 @@ struct commit_op {
         struct err *err;
         struct put_result result;
         bool happened; /* it is in the records (not a no-op, no error) */
-        struct record_old *old_contents; /* commit.c's: contents that the change made garbage */
         /* Completion: called on the commit thread, once; the op belongs to the callee again. */
         void (*done)(struct commit_op *op);
         void *done_arg;
@@ -162,6 +169,8 @@ bool store__commit_async(struct mountpath *mp, struct commit_op *op) MUST_CHECK;
 MUST_CHECK struct err *store__commit_rows(struct mountpath *mp, const struct commit_row *rows, unsigned n, bool fast);
 /* Starts and ends the commit thread of an open mountpath. */
 MUST_CHECK struct err *committer_start(struct mountpath *mp, struct committer **ret);
+/* Has what was written without sync synced soon. Any thread; never blocks. */
+void committer_sync_soon(struct committer *c);
 /* Commits what is queued, then ends. Null is fine. */
 void committer_stop(struct committer *c);
 
@@ -171,6 +180,8 @@ void committer_stop(struct committer *c);
  * tombstones too, unless want_tombstones. */
 MUST_CHECK struct err *store__record_get(struct mp_set *set, const struct obj_key *key, bool want_tombstones, struct buf *b, struct record *ret,
                                          struct mountpath **ret_mp);
+/* Metadata of a record; texts are borrowed from it. */
+void store__meta_of(const struct record *r, const struct mountpath *mp, struct obj_meta *ret);
 /* Copies a content file to another mountpath (or the same one) under a new id, verified as it is read; self describes the copy. */
 MUST_CHECK struct err *store__content_copy(struct mountpath *from, struct content_id id, uint64_t size, struct mountpath *to, struct str self, bool fast,
                                            struct content_id *ret);

@@ -1,0 +1,211 @@
+/* store/background.c: one thread per store for what nobody waits for: moving contents to trash and emptying it, closing descriptors, syncing what fast buckets wrote, sampling
+ * file systems, removing dropped buckets, closing mountpaths that were taken out.
+ *
+ * Work arrives by two lists without a bound of their own: each entry stands for a content that already took a descriptor or a commit. What is lost when the process ends is
+ * found again: contents without a record by cleanup, dropped buckets by their markers. */
+#include "store/background.h"
+
+#include "store/cache.h"
+
+#define TICK_NS (NS_PER_SEC)
+#define SPACE_TICKS 3
+#define TRASH_TICKS 5
+#define TRASH_BATCH 256u
+
+struct discard {
+        struct list link;
+        struct mountpath *mp;
+        struct content_id id;
+};
+struct background {
+        struct store *store;
+        struct thread *thread;
+        struct mutex lock; /* guards what follows */
+        struct cond wake;
+        struct list discards, closes;
+        bool stop, kicked, drop;
+};
+
+void store__discard(struct mountpath *mp, struct content_id id)
+{
+        struct background *b = mp->store->background;
+        struct discard *d = malloc(sizeof *d);
+        if (!d)
+                return; /* cleanup finds it */
+        d->mp = mp;
+        d->id = id;
+        LOCK_SCOPE(&b->lock);
+        list_append(&b->discards, &d->link);
+        cond_signal(&b->wake);
+}
+
+void store__close_later(struct content *c)
+{
+        struct background *b = c->store->background;
+        LOCK_SCOPE(&b->lock);
+        list_append(&b->closes, &c->close_link);
+        cond_signal(&b->wake);
+}
+
+void store__trash_kick(struct store *s)
+{
+        struct background *b = s->background;
+        LOCK_SCOPE(&b->lock);
+        b->kicked = true;
+        cond_signal(&b->wake);
+}
+
+void background_drop_kick(struct background *b)
+{
+        LOCK_SCOPE(&b->lock);
+        b->drop = true;
+        cond_signal(&b->wake);
+}
+
+static void take_list(struct list *from, struct list *to)
+{
+        list_init(to);
+        if (list_empty(from))
+                return;
+        *to = *from;
+        to->next->prev = to->prev->next = to;
+        list_init(from);
+}
+
+static void run_closes(struct list *closes)
+{
+        LIST_FOREACH_SAFE(l, next, closes) {
+                list_remove(l);
+                content__free(LIST_ENTRY(l, struct content, close_link));
+        }
+}
+
+static bool run_discards(struct list *discards)
+{
+        bool any = false;
+        LIST_FOREACH_SAFE(l, next, discards) {
+                struct discard *d = LIST_ENTRY(l, struct discard, link);
+                list_remove(l);
+                if (mountpath_enter(d->mp)) {
+                        struct err *e = content_remove(d->mp->contents, d->id);
+                        if (e)
+                                log_err(LOG_WARN, LOG_FOLDER, e, "%s: content could not be moved to trash", d->mp->path);
+                        mountpath_leave(d->mp);
+                        any = true;
+                }
+                free(d);
+        }
+        return any;
+}
+
+/* Unlinks some of what lies in trash; true if there may be more. */
+static bool empty_trash(struct store *s)
+{
+        bool more = false;
+        for (unsigned i = 0; i < atomic_load(&s->nmp); i++) {
+                struct mountpath *mp = s->mp[i];
+                uint64_t files = 0, bytes = 0;
+                if (!mountpath_enter(mp))
+                        continue;
+                struct err *e = content_trash_empty(mp->contents, 0, TRASH_BATCH, &files, &bytes);
+                mountpath_leave(mp);
+                if (e)
+                        log_err(LOG_WARN, LOG_FOLDER, e, "%s: trash could not be emptied", mp->path);
+                more |= files >= TRASH_BATCH;
+        }
+        return more;
+}
+
+static void sync_fast(struct store *s)
+{
+        for (unsigned i = 0; i < atomic_load(&s->nmp); i++)
+                if (mountpath_enter(s->mp[i])) {
+                        committer_sync_soon(s->mp[i]->committer);
+                        mountpath_leave(s->mp[i]);
+                }
+}
+
+static void tick(struct store *s, unsigned n)
+{
+        sync_fast(s);
+        store__mountpaths_close_idle(s);
+        if (n % SPACE_TICKS == 0)
+                store__space_tick(s);
+}
+
+static void background_thread(void *arg)
+{
+        struct background *b = arg;
+        struct store *s = b->store;
+        unsigned ticks = 0, trash_due = 0;
+        bool trash = true; /* what the last run left */
+        int64_t next_tick = clock_mono_ns() + TICK_NS;
+        for (bool stop = false; !stop;) {
+                struct list discards, closes;
+                mutex_lock(&b->lock);
+                while (!b->stop && !b->kicked && !b->drop && list_empty(&b->discards) && list_empty(&b->closes))
+                        if (!cond_wait_until(&b->wake, &b->lock, next_tick))
+                                break;
+                take_list(&b->discards, &discards);
+                take_list(&b->closes, &closes);
+                stop = b->stop;
+                bool kicked = b->kicked, drop = b->drop;
+                b->kicked = b->drop = false;
+                mutex_unlock(&b->lock);
+                run_closes(&closes);
+                trash |= run_discards(&discards) || kicked;
+                if (drop)
+                        store__drop_run(s);
+                if (clock_mono_ns() >= next_tick && !stop) {
+                        next_tick = clock_mono_ns() + TICK_NS;
+                        tick(s, ++ticks);
+                        if (trash && ticks >= trash_due) {
+                                trash = empty_trash(s);
+                                trash_due = trash ? ticks : ticks + TRASH_TICKS;
+                        }
+                }
+        }
+}
+
+struct err *background_new(struct store *s, struct background **ret)
+{
+        struct background *b = calloc(1, sizeof *b);
+        if (!b)
+                return err_static(ERR_NO_MEMORY);
+        b->store = s;
+        mutex_init(&b->lock, "background", RANK_LEAF);
+        cond_init(&b->wake);
+        list_init(&b->discards);
+        list_init(&b->closes);
+        *ret = b;
+        return NULL;
+}
+
+struct err *background_start(struct background *b)
+{
+        return thread_start(&b->thread, "store", THREAD_OTHER, background_thread, b);
+}
+
+void background_stop(struct background *b)
+{
+        if (!b || !b->thread)
+                return;
+        mutex_lock(&b->lock);
+        b->stop = true;
+        cond_signal(&b->wake);
+        mutex_unlock(&b->lock);
+        thread_join(b->thread);
+        b->thread = NULL;
+}
+
+void background_free(struct background *b)
+{
+        if (!b)
+                return;
+        background_stop(b);
+        run_closes(&b->closes);
+        run_discards(&b->discards);
+        cond_fini(&b->wake);
+        mutex_fini(&b->lock);
+        free(b);
+}

@@ -1,0 +1,271 @@
+/* store/mountpath_set.c: attach, detach, enable, disable: changes of the set of mountpaths while the store serves.
+ *
+ * A change is: withdraw the set (wait until nobody stands in it), open or close, have every active mountpath remember the new set (synced), publish it. Requests wait
+ * meanwhile, for milliseconds. Taking one out with its objects moved has two such changes, with the resilver between them: first it takes no new objects, then it is gone.
+ *
+ * What was taken out may come back with old records, so it is remembered as absent and deletes leave tombstones; only one that was emptied is forgotten. */
+#include "store/background.h"
+#include "store/cache.h"
+#include "store/mountpath.h"
+#include "store/resilver.h"
+
+static struct mountpath *find(struct store *s, const char *path)
+{
+        struct str p = str_of(path);
+        while (p.n > 1 && p.p[p.n - 1] == '/')
+                p.n--;
+        for (unsigned i = 0; i < atomic_load(&s->nmp); i++)
+                if (str_eq(p, str_of(s->mp[i]->path)))
+                        return s->mp[i];
+        return NULL;
+}
+
+static unsigned count_active(struct store *s)
+{
+        unsigned n = 0;
+        for (unsigned i = 0; i < atomic_load(&s->nmp); i++)
+                n += atomic_load(&s->mp[i]->state) == MOUNTPATH_ACTIVE;
+        return n;
+}
+
+/* Leaves the old set in force when the new one can not be made. The set is withdrawn. */
+static struct err *publish(struct store *s, struct peers *p)
+{
+        struct mp_set *set;
+        struct err *e = peers__save(s, p);
+        if (!e)
+                e = peers__set(s, p, &set);
+        if (e) {
+                struct mp_set *old = s->sets;
+                atomic_store(&s->set, old);
+                return e;
+        }
+        store__set_publish(s, set);
+        return NULL;
+}
+
+/* A set changed: everything may lie elsewhere now. `gone`: an id that may not come back with anything. */
+static struct err *remember_change(struct store *s, const char *gone, struct peers *p)
+{
+        TRY(peers__load(s, p));
+        p->mixed = p->nactive > 1 || p->mixed;
+        for (unsigned i = 0; gone && i < p->nabsent; i++)
+                if (!strcmp(p->absent[i], gone)) {
+                        memmove(p->absent[i], p->absent[i + 1], (p->nabsent - i - 1) * sizeof p->absent[0]);
+                        p->nabsent--;
+                        break;
+                }
+        return NULL;
+}
+
+static struct err *join(struct store *s, struct mountpath *mp)
+{
+        struct peers p;
+        uint64_t files = 0, bytes = 0;
+        TRY(mountpath__open(mp, false));
+        struct err *e = store__drop_load(s, mp);
+        if (!e)
+                e = store__uploads_load(s, mp);
+        if (!e)
+                e = store__cleanup_mountpath(s, mp, 0, &files, &bytes);
+        if (!e)
+                e = remember_change(s, NULL, &p);
+        if (!e) {
+                p.mixed = true; /* what it holds was placed by another set */
+                e = publish(s, &p);
+        }
+        if (e) {
+                atomic_store(&mp->state, MOUNTPATH_DISABLED);
+                mountpath__close(mp);
+        }
+        return e;
+}
+
+/* Withdraws, joins, publishes; on error the old set goes on. */
+static struct err *join_withdrawn(struct store *s, struct mountpath *mp)
+{
+        store__set_withdraw(s);
+        struct err *e = join(s, mp);
+        if (!atomic_load(&s->set))
+                atomic_store(&s->set, s->sets);
+        return e;
+}
+
+struct err *store_mountpath_attach(struct store *s, const char *path, const char *label)
+{
+        ASSERT_MAY_BLOCK();
+        struct mountpath *mp;
+        LOCK_SCOPE(&s->lock);
+        for (unsigned i = 0; i < s->nmp; i++)
+                if (mountpath__nested(path, s->mp[i]->path) && (strcmp(path, s->mp[i]->path) != 0 || atomic_load(&s->mp[i]->state) != MOUNTPATH_DISABLED))
+                        return err_new(ERR_INVALID, "mountpath %s and %s are the same or nested", path, s->mp[i]->path);
+        if (find(s, path))
+                return join_withdrawn(s, find(s, path));
+        struct stat st;
+        TRY_WRAP(file_stat_at(AT_FDCWD, path, &st), "mountpath %s", path);
+        TRY(mountpath__new(s, path, label, &mp));
+        struct err *e = join_withdrawn(s, mp);
+        if (e) {
+                free(mp);
+                return e;
+        }
+        s->mp[s->nmp] = mp;
+        atomic_fetch_add(&s->nmp, 1);
+        background_drop_kick(s->background);
+        return NULL;
+}
+
+struct err *store_mountpath_enable(struct store *s, const char *path, bool *ret_changed)
+{
+        ASSERT_MAY_BLOCK();
+        LOCK_SCOPE(&s->lock);
+        struct mountpath *mp = find(s, path);
+        if (!mp)
+                return err_new(ERR_MOUNTPATH_NOT_FOUND, "mountpath %s does not exist", path);
+        if (atomic_load(&mp->state) != MOUNTPATH_DISABLED) {
+                *ret_changed = false;
+                return NULL;
+        }
+        if (atomic_load(&mp->open))
+                return err_new(ERR_BUSY, "mountpath %s is still being taken out", path);
+        TRY(join_withdrawn(s, mp));
+        *ret_changed = true;
+        background_drop_kick(s->background);
+        return NULL;
+}
+
+static bool lies_on(void *arg, const struct content *x)
+{
+        return x->mp == arg;
+}
+
+static void close_if_idle(struct mountpath *mp)
+{
+        if (atomic_load(&mp->open) && atomic_load(&mp->closing) && !atomic_load(&mp->users))
+                mountpath__close(mp);
+}
+
+/* First step: it takes no new objects, but is looked at. */
+static struct err *stop_placing(struct store *s, struct mountpath *mp)
+{
+        struct peers p;
+        LOCK_SCOPE(&s->lock);
+        store__set_withdraw(s);
+        atomic_store(&mp->state, MOUNTPATH_DISABLED);
+        struct err *e = remember_change(s, NULL, &p);
+        if (!e) {
+                p.mixed = true;
+                e = publish(s, &p);
+        }
+        if (e) {
+                atomic_store(&mp->state, MOUNTPATH_ACTIVE);
+                atomic_store(&s->set, s->sets);
+        }
+        return e;
+}
+
+/* Second step: it is gone. */
+static struct err *leave(struct store *s, struct mountpath *mp, bool emptied)
+{
+        struct peers p;
+        LOCK_SCOPE(&s->lock);
+        store__set_withdraw(s);
+        atomic_store(&mp->closing, true);
+        struct err *e = remember_change(s, emptied ? mp->id : NULL, &p);
+        bool was_open = atomic_exchange(&mp->open, false); /* the set is made of the open ones */
+        if (!e)
+                e = publish(s, &p);
+        atomic_store(&mp->open, was_open);
+        if (e) {
+                atomic_store(&mp->closing, false);
+                atomic_store(&s->set, s->sets);
+                return e;
+        }
+        cache_drop(s->cache, lies_on, mp);
+        for (int i = 0; i < 200 && atomic_load(&mp->users); i++) /* then the background closes it */
+                clock_sleep_ns(NS_PER_MS);
+        close_if_idle(mp);
+        return NULL;
+}
+
+static struct err *take_out(struct store *s, const char *path, bool no_resilver, bool *ret_changed)
+{
+        ASSERT_MAY_BLOCK();
+        mutex_lock(&s->lock);
+        struct mountpath *mp = find(s, path);
+        int state = mp ? atomic_load(&mp->state) : MOUNTPATH_DISABLED;
+        unsigned nactive = count_active(s);
+        mutex_unlock(&s->lock);
+        if (!mp)
+                return err_new(ERR_MOUNTPATH_NOT_FOUND, "mountpath %s does not exist", path);
+        if (state == MOUNTPATH_DISABLED) {
+                *ret_changed = false;
+                return NULL;
+        }
+        if (nactive <= 1 && state == MOUNTPATH_ACTIVE)
+                return err_new(ERR_INVALID, "mountpath %s is the last active one", path);
+        TRY(stop_placing(s, mp));
+        if (!no_resilver)
+                TRY_WRAP(store__empty(s, mp), "mountpath %s still holds objects", path);
+        TRY(leave(s, mp, !no_resilver));
+        *ret_changed = true;
+        return NULL;
+}
+
+struct err *store_mountpath_detach(struct store *s, const char *path, bool no_resilver, bool *ret_changed)
+{
+        return take_out(s, path, no_resilver, ret_changed);
+}
+
+struct err *store_mountpath_disable(struct store *s, const char *path, bool no_resilver, bool *ret_changed)
+{
+        return take_out(s, path, no_resilver, ret_changed);
+}
+
+void store__mountpaths_close_idle(struct store *s)
+{
+        if (!mutex_trylock(&s->lock))
+                return;
+        for (unsigned i = 0; i < s->nmp; i++)
+                close_if_idle(s->mp[i]);
+        mutex_unlock(&s->lock);
+}
+
+/* ---- what others see ---- */
+
+struct err *store_mountpaths(struct store *s, struct mountpath_info *ret, unsigned max, unsigned *ret_n)
+{
+        ASSERT_MAY_BLOCK();
+        unsigned n = 0;
+        for (unsigned i = 0; i < atomic_load(&s->nmp) && n < max; i++) {
+                struct mountpath *mp = s->mp[i];
+                struct mountpath_info *info = &ret[n++];
+                memset(info, 0, sizeof *info);
+                str_copy(info->path, sizeof info->path, str_of(mp->path));
+                str_copy(info->label, sizeof info->label, str_of(mp->label));
+                info->state = (enum mountpath_state)atomic_load(&mp->state);
+                info->index = mp->index;
+                if (!mountpath_enter(mp))
+                        continue;
+                err_free(fs_usage(mp->orlop_fd, &info->fs)); /* zero then */
+                info->objects_estimate = records_estimate(mp->records, RECORDS_OBJECTS);
+                mountpath_leave(mp);
+        }
+        *ret_n = n;
+        return NULL;
+}
+
+static const struct mountpath *at(struct store *s, unsigned index)
+{
+        return index < atomic_load(&s->nmp) ? s->mp[index] : NULL;
+}
+
+const char *store_mountpath_path(struct store *s, unsigned index)
+{
+        return at(s, index) ? at(s, index)->path : "";
+}
+
+const char *store_mountpath_disk(struct store *s, unsigned index)
+{
+        return at(s, index) ? at(s, index)->disk : "";
+}
