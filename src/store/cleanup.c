@@ -9,49 +9,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "store/id_set.h"
 #include "store/upload.h"
 
 enum { SUSPECTS_MAX = 1 << 20, FANOUT = 256 };
-
-struct id_set {
-        struct content_id *id;
-        size_t n, cap;
-};
-
-static struct err *id_set_add(struct id_set *s, struct content_id id)
-{
-        if (s->n == s->cap) {
-                size_t cap = MAX(2 * s->cap, (size_t)256);
-                struct content_id *more = realloc(s->id, cap * sizeof(*more));
-
-                if (!more)
-                        return err_static(ERR_NO_MEMORY);
-                s->id = more;
-                s->cap = cap;
-        }
-        s->id[s->n++] = id;
-        return NULL;
-}
-
-static int id_cmp(const void *a, const void *b)
-{
-        const struct content_id *x = a, *y = b;
-
-        if (x->hi != y->hi)
-                return x->hi < y->hi ? -1 : 1;
-        return x->lo == y->lo ? 0 : x->lo < y->lo ? -1 : 1;
-}
-
-static void id_set_sort(struct id_set *s)
-{
-        if (s->n)
-                qsort(s->id, s->n, sizeof(*s->id), id_cmp);
-}
-
-static struct content_id *id_set_find(const struct id_set *s, struct content_id id)
-{
-        return s->n ? bsearch(&id, s->id, s->n, sizeof(id), id_cmp) : NULL;
-}
 
 /* ---- what uploads and appends hold ---- */
 
@@ -98,7 +59,7 @@ static bool is_held(void *arg, struct content_id id)
                 id_set_sort(&h->set);
                 h->read = true;
         }
-        return h->err || id_set_find(&h->set, id);
+        return h->err || id_set_find(&h->set, id) >= 0;
 }
 
 static struct err *clean_folders(struct mountpath *mp, int64_t min_age_ns, uint64_t *ret_files, uint64_t *ret_bytes)
@@ -106,7 +67,7 @@ static struct err *clean_folders(struct mountpath *mp, int64_t min_age_ns, uint6
         struct held h = { .mp = mp };
         struct err *e = content_clean(mp->contents, min_age_ns, is_held, &h, ret_files, ret_bytes);
 
-        free(h.set.id);
+        id_set_fini(&h.set);
         return err_first(e, h.err);
 }
 
@@ -130,10 +91,10 @@ static struct err *suspect(void *arg, struct content_id id, const struct stat *s
 
 static void name_one(struct suspects *s, struct content_id id)
 {
-        const struct content_id *found = id_set_find(&s->set, id);
+        ptrdiff_t at = id_set_find(&s->set, id);
 
-        if (found)
-                s->named[found - s->set.id] = true;
+        if (at >= 0)
+                s->named[at] = true;
 }
 
 static void name_of_record(struct suspects *s, const struct record *r)
@@ -240,7 +201,7 @@ static struct err *clean_contents(struct mountpath *mp, int64_t min_age_ns, uint
         step = (unsigned)MIN((uint64_t)FANOUT, MAX((uint64_t)1, SUSPECTS_MAX / MAX(sample, (uint64_t)1)));
         for (unsigned first = 0; first < FANOUT && !e; first += step)
                 e = judge_range(&s, first, MIN(first + step, (unsigned)FANOUT) - 1, files);
-        free(s.set.id);
+        id_set_fini(&s.set);
         free(s.named);
         return e;
 }

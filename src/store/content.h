@@ -49,6 +49,8 @@ void content_writer_abort(struct content_writer *w);
 struct content_file; /* a finished content file, open */
 /* Opens it, reads and checks its footer. `size` must be what the record says: else CORRUPT. NOT_FOUND. */
 MUST_CHECK struct err *content_file_open(struct content_dir *d, struct content_id id, uint64_t size, struct content_file **ret);
+/* As content_file_open with the size that the footer tells: for fsck, when the record is lost. */
+MUST_CHECK struct err *content_file_open_any(struct content_dir *d, struct content_id id, struct content_file **ret);
 /* Closes it. Null is fine. */
 void content_file_close(struct content_file *f);
 /* The descriptor; data starts at offset 0. */

@@ -68,6 +68,23 @@ struct err *content_file_open(struct content_dir *d, struct content_id id, uint6
         return NULL;
 }
 
+struct err *content_file_open_any(struct content_dir *d, struct content_id id, struct content_file **ret)
+{
+        char path[CONTENT_PATH], trailer[CONTENT_TRAILER];
+        AUTO_FD int fd = -1;
+        struct buf_reader r;
+        struct stat st;
+
+        content__path(id, "", path);
+        TRY(file_open(d->content_fd, path, O_RDONLY, 0, &fd));
+        TRY(file_stat(fd, &st));
+        if (st.st_size < (off_t)CONTENT_TRAILER)
+                return err_new(ERR_CORRUPT, "content/%s: file of %lld bytes has no footer", path, (long long)st.st_size);
+        TRY(file_pread_full(fd, trailer, sizeof(trailer), st.st_size - (off_t)CONTENT_TRAILER));
+        r = buf_reader_of((struct str){ trailer + 32, 8 });
+        return content_file_open(d, id, buf_get_u64(&r), ret); /* which judges it */
+}
+
 void content_file_close(struct content_file *f)
 {
         if (!f)
