@@ -39,10 +39,10 @@ struct http_head {
         struct http_header headers[HTTP_HEADERS_MAX];
 };
 enum http_parse_result { HTTP_PARSE_OK, HTTP_PARSE_MORE, HTTP_PARSE_BAD };
+extern const char http_bad_version[]; /* the text of an unknown major version: status 505 rather than 501 */
 /* Parses a request head at the start of `in`. *resume is where the search for the end goes on (0 at first; kept between calls with MORE).
  * OK: *ret_len bytes belong to the head. BAD: *ret_err is a static error (MALFORMED, URI_TOO_LONG, HEADERS_TOO_LARGE, UNSUPPORTED = version or coding) and
  * *ret_why a static text. A single empty line before the request line is skipped (RFC 9112 §2.2). */
-extern const char http_bad_version[]; /* the text of an unknown major version: status 505 rather than 501 */
 enum http_parse_result http_parse_request(struct str in, size_t *resume, struct http_head *ret, size_t *ret_len, enum err_code *ret_err,
                                           const char **ret_why);
 /* First header of this name (ASCII case ignored), or STR_NONE. */

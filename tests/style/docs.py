@@ -39,7 +39,7 @@ def undocumented(path):
                 m = PROTO.match(stmt)
                 if m and not above:
                     yield start + 1, m.group(1)
-                above = above and bool(m)
+                above = above and (bool(m) or stmt.startswith(("typedef", "#define")))
             elif depth == 0:
                 above = False
         i += 1
