@@ -13,6 +13,7 @@
 
 #define ACCEPT_BATCH 64u
 #define PAUSE_NS (100 * NS_PER_MS)
+#define WARN_EVERY_NS (10 * NS_PER_SEC)
 
 static void unwatch(struct net_loop *lp)
 {
@@ -22,11 +23,13 @@ static void unwatch(struct net_loop *lp)
 
 static void pause_accept(struct net_loop *lp)
 {
-        if (!lp->paused)
+        int64_t now = loop_now_ns(lp->loop);
+        if (now >= lp->warn_again_ns) {
                 log_warn("accepting pauses: %u connections are open", atomic_load(&lp->server->open));
-        lp->paused = true;
+                lp->warn_again_ns = now + WARN_EVERY_NS;
+        }
         unwatch(lp);
-        loop_timer_set(lp->loop, &lp->resume, loop_now_ns(lp->loop) + PAUSE_NS);
+        loop_timer_set(lp->loop, &lp->resume, now + PAUSE_NS);
 }
 
 static void out_of_descriptors(struct net_loop *lp, int listen_fd)
@@ -81,7 +84,6 @@ static void on_listener(struct loop_fd *w, uint32_t events)
 static void on_resume(struct loop_timer *t)
 {
         struct net_loop *lp = CONTAINER_OF(t, struct net_loop, resume);
-        lp->paused = false;
         struct err *e = lp->stopping ? NULL : net__accept_start(lp);
         if (e) {
                 log_err(LOG_ERROR, LOG_FOLDER, e, "accepting can not resume");

@@ -151,7 +151,8 @@ struct net_loop {
         unsigned nspare;
         struct net_listener *listeners;
         struct loop_timer resume; /* of accepting */
-        bool paused, stopping;
+        int64_t warn_again_ns;
+        bool stopping;
         int reserve_fd;
         struct loop_task stop_task, cut_task, done_task, again_task;
         _Atomic(struct exchange *) done; /* completed by the app, newest first */
@@ -175,7 +176,8 @@ struct http_server {
         atomic_uint open;
         atomic_bool stopping;
         bool started;
-        struct mutex lock; /* with `gone`: the last connection ended */
+        struct mutex lock; /* with `gone`: a loop stopped, or the last connection ended */
+        unsigned stopped_loops;
         struct cond gone;
 };
 

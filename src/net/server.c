@@ -42,8 +42,12 @@ static void fill_limits(struct http_limits *l)
 static void task_stop(struct loop_task *t)
 {
         struct net_loop *lp = CONTAINER_OF(t, struct net_loop, stop_task);
+        struct http_server *s = lp->server;
         net__accept_stop(lp);
         net__conn_stop_all(lp);
+        LOCK_SCOPE(&s->lock);
+        s->stopped_loops++;
+        cond_broadcast(&s->gone);
 }
 
 static void task_cut(struct loop_task *t)
@@ -205,13 +209,18 @@ struct err *http_server_start(struct http_server *s)
         return NULL;
 }
 
-/* Waits until no connection is left; false at the deadline. */
+static bool is_gone_locked(struct http_server *s)
+{
+        return s->stopped_loops == s->nloops && atomic_load(&s->open) == 0;
+}
+
+/* Waits until no loop accepts and no connection is left; false at the deadline. */
 static bool wait_gone(struct http_server *s, int64_t deadline)
 {
         LOCK_SCOPE(&s->lock);
-        while (atomic_load(&s->open) > 0) {
+        while (!is_gone_locked(s)) {
                 if (!cond_wait_until(&s->gone, &s->lock, deadline))
-                        return atomic_load(&s->open) == 0;
+                        return is_gone_locked(s);
         }
         return true;
 }
