@@ -55,7 +55,7 @@ static bool is_held(void *arg, struct content_id id)
         struct held *h = arg;
 
         if (!h->read) {
-                h->err = upload_each_row(h->mp, STR_NONE, STR_NONE, add_held, &h->set);
+                h->err = upload_each_row(h->mp->records, STR_NONE, STR_NONE, add_held, &h->set);
                 id_set_sort(&h->set);
                 h->read = true;
         }
@@ -126,7 +126,7 @@ static struct err *name_all(struct suspects *s)
         struct records_iter *it;
         struct err *e = NULL;
 
-        TRY(upload_each_row(s->mp, STR_NONE, STR_NONE, name_of_row, s));
+        TRY(upload_each_row(s->mp->records, STR_NONE, STR_NONE, name_of_row, s));
         TRY(records_iter_new(s->mp->records, RECORDS_OBJECTS, STR_NONE, STR_NONE, true, &it));
         for (records_iter_seek(it, STR_NONE); !e && records_iter_valid(it); records_iter_next(it)) {
                 struct record r;

@@ -472,13 +472,13 @@ struct err *store_upload_abort(struct store *s, const struct obj_key *key, struc
 
 /* ---- buckets and start ---- */
 
-struct err *upload_each_row(struct mountpath *mp, struct str from, struct str to, struct err *(*fn)(void *arg, const struct upload_key *k, struct str key, struct str value),
+struct err *upload_each_row(struct records *r, struct str from, struct str to, struct err *(*fn)(void *arg, const struct upload_key *k, struct str key, struct str value),
                             void *arg)
 {
         struct records_iter *it;
         struct err *e = NULL;
 
-        TRY(records_iter_new(mp->records, RECORDS_UPLOADS, from, to, false, &it));
+        TRY(records_iter_new(r, RECORDS_UPLOADS, from, to, false, &it));
         for (records_iter_seek(it, STR_NONE); !e && records_iter_valid(it); records_iter_next(it)) {
                 struct upload_key k;
 
@@ -519,7 +519,7 @@ void store__uploads_drop(struct store *s, struct mountpath *mp, uint64_t bid)
 {
         char from[RECORD_KEY_MAX], to[RECORD_KEY_MAX];
         struct str start = record_key_bound(bid, STR_NONE, from), end = bid == UINT64_MAX ? STR_NONE : record_key_bound(bid + 1, STR_NONE, to);
-        struct err *e = upload_each_row(mp, start, end, drop_row, mp);
+        struct err *e = upload_each_row(mp->records, start, end, drop_row, mp);
 
         (void)s;
         if (e)
@@ -544,7 +544,7 @@ static struct err *look_at_row(void *arg, const struct upload_key *k, struct str
 struct err *store__uploads_load(struct store *s, struct mountpath *mp)
 {
         uint64_t rows = 0;
-        struct err *e = upload_each_row(mp, STR_NONE, STR_NONE, look_at_row, &rows);
+        struct err *e = upload_each_row(mp->records, STR_NONE, STR_NONE, look_at_row, &rows);
 
         (void)s;
         if (err_code(e) == ERR_CORRUPT) { /* that upload will answer so; the others and all objects are well */

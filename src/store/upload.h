@@ -102,7 +102,7 @@ MUST_CHECK struct err *upload_choose(struct store *s, const struct obj_key *key,
 /* Gives a put without bytes so far its content file. */
 MUST_CHECK struct err *upload_need_writer(struct put *p);
 /* Calls fn for every row of [from, to). */
-MUST_CHECK struct err *upload_each_row(struct mountpath *mp, struct str from, struct str to,
+MUST_CHECK struct err *upload_each_row(struct records *r, struct str from, struct str to,
                                        struct err *(*fn)(void *arg, const struct upload_key *k, struct str key, struct str value), void *arg);
 /* Calls fn for each part of an upload, ascending. */
 MUST_CHECK struct err *upload_each_part(struct mountpath *mp, uint64_t bid, struct str id,
