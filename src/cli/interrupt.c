@@ -15,7 +15,7 @@ static void on_signal(int sig)
 
 void cli__signals(void)
 {
-        struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+        struct sigaction sa = { .sa_handler = on_signal }; /* no restart: a wait for input ends */
         struct sigaction ign = { .sa_handler = SIG_IGN };
         sigaction(SIGINT, &sa, NULL);
         sigaction(SIGTERM, &sa, NULL);

@@ -63,6 +63,8 @@ static bool source_read(void *arg, void *p, size_t n, size_t *ret_n)
         do
                 got = s->offset < 0 ? read(s->fd, p, n) : pread(s->fd, p, n, s->offset + s->pos);
         while (got < 0 && errno == EINTR && !cli__interrupted());
+        if (cli__interrupted())
+                return false; /* an end of input that comes with Ctrl-C is no end */
         if (got < 0) {
                 s->failed = errno;
                 return false;

@@ -203,6 +203,19 @@ void cli__work_done(struct cli_work *w, bool ok, int64_t start_ns)
         }
 }
 
+static void summary_text(const struct cli_work *w, const char *verb, int64_t ns, double rate, int64_t p50, int64_t p99)
+{
+        uint64_t objects = atomic_load(&w->progress.done), failed = atomic_load(&w->progress.failed);
+        char count[32], size[32], speed[32], took[32], t50[32], t99[32], many[128] = "", bad[64] = "";
+        if (objects > 1)
+                snprintf(many, sizeof(many), ", %.0f objects/s, latency p50 %s p99 %s", (double)objects * 1e9 / (double)ns,
+                         cli__elapsed(p50, t50), cli__elapsed(p99, t99));
+        if (failed)
+                snprintf(bad, sizeof(bad), ", %llu failed", (unsigned long long)failed);
+        cli__say(w->cli, "%s: %s object%s, %s in %s, %s/s%s%s\n", verb, cli__count(objects, count), objects == 1 ? "" : "s",
+                 cli__bytes(atomic_load(&w->progress.bytes), size), cli__elapsed(ns, took), cli__bytes((uint64_t)rate, speed), many, bad);
+}
+
 void cli__work_summary(struct cli_work *w, const char *verb)
 {
         int64_t ns = MAX(clock_mono_ns() - w->progress.start_ns, 1);
@@ -225,12 +238,7 @@ void cli__work_summary(struct cli_work *w, const char *verb)
                 cli__json_end(&j);
                 return;
         }
-        char count[32], size[32], speed[32], took[32], t50[32], t99[32], bad[64] = "";
-        if (failed)
-                snprintf(bad, sizeof(bad), ", %llu failed", (unsigned long long)failed);
-        cli__say(w->cli, "%s: %s object%s, %s in %s, %s/s, %.0f objects/s, latency p50 %s p99 %s%s\n", verb, cli__count(objects, count),
-                 objects == 1 ? "" : "s", cli__bytes(bytes, size), cli__elapsed(ns, took), cli__bytes((uint64_t)rate, speed), (double)objects * 1e9 / (double)ns,
-                 cli__elapsed(p50, t50), cli__elapsed(p99, t99), bad);
+        summary_text(w, verb, ns, rate, p50, p99);
 }
 
 struct err *cli__jobs(const struct cli_args *a, unsigned *ret)

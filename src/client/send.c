@@ -129,14 +129,17 @@ static struct err *rewind_for_retry(const struct client_request *rq, struct feed
         return rq->source ? feed_rewind(feed) : NULL;
 }
 
-/* Until an answer that is neither a redirect nor "busy, come again". */
-static struct err *send_all(struct orlop *h, struct client_request *rq, struct hop *hop, struct http_reply **ret)
+/* Until an answer that is neither a redirect nor "busy, come again". *started tells whether bytes of the source were taken, on errors too. */
+static struct err *send_all(struct orlop *h, struct client_request *rq, struct hop *hop, struct http_reply **ret, bool *started)
 {
         struct feed feed = { rq->source, false };
         unsigned redirects = 0, busy = 0;
         for (;;) {
                 struct http_reply *r = NULL;
-                TRY(send_once(h, rq, hop, &feed, &r));
+                struct err *e = send_once(h, rq, hop, &feed, &r);
+                *started = feed.started;
+                if (e)
+                        return e;
                 int status = http_reply_status(r);
                 unsigned wait_ms = busy_wait_ms(r, busy);
                 if (!is_redirect(status) && (!wait_ms || (feed.started && !rq->source->rewind))) {
@@ -188,11 +191,18 @@ enum orlop_code client__send(struct orlop *h, struct client_request *rq, struct 
         struct err *e = buf_err(&target);
         struct hop hop = { h->at, buf_str(&target), NULL };
         struct http_reply *r = NULL;
+        bool started = false;
         if (!e)
-                e = send_all(h, rq, &hop, &r);
+                e = send_all(h, rq, &hop, &r, &started);
         free(hop.location);
-        if (e)
-                return client__error_of(ret_error, e);
+        if (e) {
+                /* Headers were checked above, and bodies count as started: what is invalid now is the address. */
+                bool address = err_code(e) == ERR_INVALID && !started;
+                enum orlop_code code = client__error_of(ret_error, e);
+                if (address && ret_error)
+                        ret_error->code = ORLOP_CONNECTION;
+                return address ? ORLOP_CONNECTION : code;
+        }
         if (http_reply_status(r) >= 400)
                 return fail_reply(rq, r, ret_error);
         if (http_reply_status(r) >= 300) {
