@@ -360,6 +360,7 @@ static void test_threads(void **state)
         AUTO_ARENA struct arena a;
         struct upload_part *listed;
         struct put_result r;
+        uint64_t files, bytes;
         char id[17];
 
         (void)state;
@@ -369,7 +370,7 @@ static void test_threads(void **state)
                 w[i] = (struct worker){ .id = id, .number = i };
                 OK(thread_start(&w[i].thread, "upload", THREAD_WORKER, upload_parts, &w[i]));
         }
-        cleanup_finds(0); /* beside parts in flight */
+        OK(store_cleanup(store, 0, &files, &bytes)); /* beside parts in flight */
         for (unsigned i = 0; i < WORKERS; i++) {
                 thread_join(w[i].thread);
                 OK(w[i].err);
