@@ -214,7 +214,7 @@ static void complete(struct committer *c, struct list *ops)
         LIST_FOREACH_SAFE(l, next, ops) {
                 struct commit_op *op = LIST_ENTRY(l, struct commit_op, link);
                 list_remove(&op->link);
-                n += op->happened;
+                n += op->happened && op->kind != COMMIT_ROWS;
                 op->done(op); /* op is gone */
         }
         atomic_fetch_add_explicit(&s->stat_commits, n, memory_order_relaxed);

@@ -55,7 +55,7 @@ void records_batch_delete_range(struct records_batch *b, struct records *r, enum
 /* Number of changes in it. */
 unsigned records_batch_count(const struct records_batch *b);
 /* Applies a batch. sync: returns when it is on stable storage; else it survives the end of the process only. After an error the state of the database on disk is unknown: the
- * caller must not write again (promise 1). */
+ * caller must not write again (promise 1). Counts as one call of the fault class "records". */
 MUST_CHECK struct err *records_write(struct records *r, struct records_batch *b, bool sync);
 /* Puts on stable storage what was written without sync. */
 MUST_CHECK struct err *records_sync(struct records *r);

@@ -4,6 +4,7 @@
 #include "store/records.h"
 
 #include "base/hash.h"
+#include "os/fault.h"
 #include "os/thread.h"
 
 #define LEVELS 16
@@ -241,6 +242,9 @@ static void apply(struct records *r, const struct change *c)
 struct err *records_write(struct records *r, struct records_batch *b, bool sync)
 {
         (void)sync;
+        int sys = UNLIKELY(fault_on) ? fault_before("records", true, NULL) : 0;
+        if (sys)
+                return err_sys(sys, "write records");
         LOCK_SCOPE(&r->lock);
         for (unsigned i = 0; i < b->n; i++)
                 apply(r, &b->c[i]);

@@ -7,7 +7,7 @@
 
 #include <rocksdb/c.h>
 
-#include "os/file.h"
+#include "os/fault.h"
 
 #define MIB ((size_t)1 << 20)
 
@@ -296,8 +296,15 @@ unsigned records_batch_count(const struct records_batch *b)
 struct err *records_write(struct records *r, struct records_batch *b, bool sync)
 {
         char *text = NULL;
+        int sys = UNLIKELY(fault_on) ? fault_before("records", true, NULL) : 0;
+        if (sys)
+                return err_sys(sys, "write records of %s", r->dir);
         rocksdb_write(r->db, sync ? r->write_sync : r->write, b->b, &text);
-        return text ? engine_error(text, r->dir, "write records of") : NULL;
+        if (text)
+                return engine_error(text, r->dir, "write records of");
+        if (UNLIKELY(fault_on))
+                fault_after("records");
+        return NULL;
 }
 
 struct err *records_sync(struct records *r)
