@@ -48,7 +48,7 @@ static void take(struct net_loop *lp, unsigned listener, int fd, const struct so
 {
         struct http_server *s = lp->server;
         struct net_addr addr;
-        bool count = net__addr_of(sa, &addr);
+        bool count = net__addr_of(sa, &addr) && (s->limit_loopback || !net__addr_is_loopback(&addr));
         if (count && !net__addrs_add(s->addrs, &addr)) {
                 net__count_shared(&lp->refused, 1);
                 (void)close(fd);

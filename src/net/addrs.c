@@ -77,25 +77,30 @@ void net__addrs_remove(struct net_addrs *t, const struct net_addr *a)
         }
 }
 
+static const unsigned char mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff }; /* RFC 4291 §2.5.5.2 */
+
 bool net__addr_of(const struct sockaddr *sa, struct net_addr *ret)
 {
-        static const unsigned char mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
-        struct net_addr a = { { 0 } };
         if (sa->sa_family == AF_INET) {
                 struct sockaddr_in v4;
                 memcpy(&v4, sa, sizeof(v4));
-                memcpy(a.bytes, mapped, sizeof(mapped));
-                memcpy(a.bytes + 12, &v4.sin_addr, 4);
-        } else if (sa->sa_family == AF_INET6) {
+                memcpy(ret->bytes, mapped, sizeof(mapped));
+                memcpy(ret->bytes + sizeof(mapped), &v4.sin_addr, 4);
+                return true;
+        }
+        if (sa->sa_family == AF_INET6) {
                 struct sockaddr_in6 v6;
                 memcpy(&v6, sa, sizeof(v6));
-                memcpy(a.bytes, &v6.sin6_addr, 16);
-        } else {
-                return false;
+                memcpy(ret->bytes, &v6.sin6_addr, 16);
+                return true;
         }
-        *ret = a;
-        if (memcmp(a.bytes, mapped, sizeof(mapped)) == 0)
-                return a.bytes[12] != 127;
+        return false;
+}
+
+bool net__addr_is_loopback(const struct net_addr *a)
+{
         static const unsigned char loopback6[16] = { [15] = 1 };
-        return memcmp(a.bytes, loopback6, sizeof(loopback6)) != 0;
+        if (memcmp(a->bytes, mapped, sizeof(mapped)) == 0)
+                return a->bytes[12] == 127;
+        return memcmp(a->bytes, loopback6, sizeof(loopback6)) == 0;
 }

@@ -173,9 +173,10 @@ struct http_server {
         unsigned nlisteners, nloops;
         struct net_loop *loops;
         struct net_addrs *addrs;
+        bool limit_loopback;
         atomic_uint open;
         atomic_bool stopping;
-        bool started;
+        unsigned nstarted; /* loops that run */
         struct mutex lock; /* with `gone`: a loop stopped, or the last connection ended */
         unsigned stopped_loops;
         struct cond gone;
@@ -192,10 +193,39 @@ void net__addrs_free(struct net_addrs *t);
 /* False when this address has its fill; then nothing was counted. */
 bool net__addrs_add(struct net_addrs *t, const struct net_addr *a);
 void net__addrs_remove(struct net_addrs *t, const struct net_addr *a);
-/* The address as a key, IPv4 mapped; false for loopback. */
+/* The address as a key, IPv4 mapped; false if it is neither IPv4 nor IPv6. */
 bool net__addr_of(const struct sockaddr *sa, struct net_addr *ret);
+/* 127.0.0.0/8 or ::1. */
+bool net__addr_is_loopback(const struct net_addr *a);
+
+#define NET_EDGES (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+static inline const struct http_limits *net__limits(const struct conn *c)
+{
+        return &c->lp->server->limits;
+}
+
+static inline bool net__is_reading(const struct conn *c)
+{
+        return c->state == CONN_IDLE || c->state == CONN_HEAD || c->state == CONN_BODY;
+}
 
 /* conn.c: the state machine, on the loop. */
+/* Enters a state; the move must be allowed. */
+void net__conn_move(struct conn *c, enum conn_state to);
+/* Sets the timer for this state, unless it fires earlier anyway: it looks again then. */
+void net__conn_arm(struct conn *c);
+/* Starts a window of the minimum rate. */
+void net__conn_window(struct conn *c);
+/* Gives the other connections a turn first, then goes on. */
+void net__conn_again(struct conn *c);
+/* Ends the connection at once; it is freed at the end of the round. */
+void net__conn_close(struct conn *c);
+/* Back to waiting; gives the buffers back when they are empty. */
+void net__conn_idle(struct conn *c);
+/* The answer was sent, or can not be. Afterwards the state is IDLE, DRAIN, LINGER or CLOSED. */
+void net__conn_done(struct conn *c, bool complete);
+/* After an answer, or after a turn of others: whatever this state can do now. */
+void net__conn_go_on(struct conn *c);
 /* Takes over fd and the count of its address (`counted`, or null); gives both up on failure. */
 void net__conn_new(struct net_loop *lp, unsigned listener, int fd, const struct sockaddr *sa, socklen_t len, const struct net_addr *counted);
 /* Runs lp->again. */
@@ -203,9 +233,30 @@ void net__conn_again_all(struct net_loop *lp);
 /* Tasks of the loop, see server.c. */
 void net__conn_stop_all(struct net_loop *lp);
 void net__conn_cut_all(struct net_loop *lp);
-void net__conn_completed(struct exchange *x);
 /* Frees what closed in this round. */
 void net__conn_free_dead(struct net_loop *lp);
+
+/* conn_answer.c: on the loop. */
+/* Hands the request to a worker, or refuses it. */
+void net__conn_work(struct conn *c);
+/* The app completed a PENDING request. */
+void net__conn_completed(struct exchange *x);
+/* Sends the response that the app made. */
+void net__conn_answer(struct conn *c);
+/* Goes by the result of a step of sending. */
+void net__conn_push(struct conn *c, enum net_sent r);
+/* Answers a request that the server itself refuses. */
+void net__conn_refuse(struct conn *c, enum err_code code, const char *why, int status, bool close);
+
+/* conn_input.c: on the loop. */
+/* Reads while there is something to read, and uses it. */
+void net__input_read(struct conn *c);
+/* Uses the input that is here, request by request, until more is needed or the connection is not reading. */
+void net__input_process(struct conn *c);
+/* LINGER and DRAIN: reads and forgets. */
+void net__input_drop(struct conn *c);
+/* Answers a head that is no head. */
+void net__input_refuse(struct conn *c, enum err_code code, const char *why, int status);
 
 /* exchange.c */
 struct exchange *net__exchange_take(struct net_loop *lp);

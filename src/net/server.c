@@ -162,6 +162,7 @@ struct err *http_server_new(const struct http_server_options *o, struct http_ser
         long cpus = sysconf(_SC_NPROCESSORS_ONLN);
         s->app = o->app;
         s->limits = o->limits;
+        s->limit_loopback = o->limits.max_per_address != 0;
         fill_limits(&s->limits);
         s->pool = o->pool;
         s->nloops = o->loops ? o->loops : (unsigned)MAX(cpus, 1);
@@ -200,18 +201,18 @@ static void loop_main(void *arg)
 
 struct err *http_server_start(struct http_server *s)
 {
-        s->started = true;
         for (unsigned l = 0; l < s->nloops; l++) {
                 char name[16];
                 (void)snprintf(name, sizeof(name), "http-%u", l);
                 TRY(thread_start(&s->loops[l].thread, name, THREAD_LOOP, loop_main, &s->loops[l]));
+                s->nstarted++;
         }
         return NULL;
 }
 
 static bool is_gone_locked(struct http_server *s)
 {
-        return s->stopped_loops == s->nloops && atomic_load(&s->open) == 0;
+        return s->stopped_loops == s->nstarted && atomic_load(&s->open) == 0;
 }
 
 /* Waits until no loop accepts and no connection is left; false at the deadline. */
@@ -228,21 +229,21 @@ static bool wait_gone(struct http_server *s, int64_t deadline)
 void http_server_stop(struct http_server *s, int64_t deadline_mono_ns)
 {
         ASSERT_MAY_BLOCK();
-        if (!s->started || atomic_exchange(&s->stopping, true))
+        if (s->nstarted == 0 || atomic_exchange(&s->stopping, true))
                 return;
-        for (unsigned l = 0; l < s->nloops; l++)
+        for (unsigned l = 0; l < s->nstarted; l++)
                 loop_post(s->loops[l].loop, &s->loops[l].stop_task);
         if (!wait_gone(s, deadline_mono_ns)) {
                 log_warn("%u connections are cut", atomic_load(&s->open));
                 /* Workers and pending requests end by themselves, now that their sockets are dead. */
-                for (unsigned l = 0; l < s->nloops; l++)
+                for (unsigned l = 0; l < s->nstarted; l++)
                         loop_post(s->loops[l].loop, &s->loops[l].cut_task);
                 while (!wait_gone(s, clock_mono_ns() + NS_PER_SEC))
                         log_warn("waiting for %u requests in progress", atomic_load(&s->open));
         }
-        for (unsigned l = 0; l < s->nloops; l++)
+        for (unsigned l = 0; l < s->nstarted; l++)
                 loop_stop(s->loops[l].loop);
-        for (unsigned l = 0; l < s->nloops; l++) {
+        for (unsigned l = 0; l < s->nstarted; l++) {
                 thread_join(s->loops[l].thread);
                 s->loops[l].thread = NULL;
         }
@@ -269,7 +270,7 @@ void http_server_free(struct http_server *s)
 {
         if (!s)
                 return;
-        ASSERT(!s->started || atomic_load(&s->stopping));
+        ASSERT(s->nstarted == 0 || atomic_load(&s->stopping));
         for (unsigned l = 0; s->loops && l < s->nloops; l++)
                 loop_teardown(&s->loops[l], s->nlisteners);
         free(s->loops);

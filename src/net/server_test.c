@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -575,6 +576,62 @@ static void test_connection_limit(void **state)
         stop(&f);
 }
 
+/* One address has its fill: its next connection is closed at once, and there is room again when one leaves. */
+static void test_address_limit(void **state)
+{
+        struct fixture f;
+        struct client a, b, third;
+        (void)state;
+        start(&f, (struct http_limits){ .max_per_address = 2 }, NULL);
+        client_open(&a, &f, NULL);
+        client_open(&b, &f, NULL);
+        round_trip(&a, "/mem?n=1", 200, 1);
+        round_trip(&b, "/mem?n=1", 200, 1);
+        client_open(&third, &f, NULL);
+        assert_int_equal(client_recv(&third, third.in, sizeof(third.in)), 0);
+        client_close(&third);
+        client_close(&a);
+        assert_true(eventually(&f, open_is, 1));
+        client_open(&third, &f, NULL);
+        round_trip(&third, "/mem?n=1", 200, 1);
+        client_close(&b);
+        client_close(&third);
+        stop(&f);
+}
+
+/* With no descriptor left, clients hear an end or wait, nothing crashes, and later ones are served. */
+static void test_out_of_descriptors(void **state)
+{
+        struct fixture f;
+        struct client c;
+        struct rlimit before, few;
+        struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        int fds[64];
+        (void)state;
+        start(&f, (struct http_limits){ 0 }, NULL);
+        to.sin_port = htons(f.port);
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+        for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+                fds[i] = socket(AF_INET, SOCK_STREAM, 0);
+                assert_true(fds[i] >= 0);
+        }
+        few = before;
+        few.rlim_cur = (rlim_t)fds[ARRAY_LEN(fds) - 1] + 9; /* the server can accept eight of them */
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+                assert_int_equal(connect(fds[i], (struct sockaddr *)&to, sizeof(to)), 0);
+        clock_sleep_ns(300 * NS_PER_MS);
+        assert_true(stats(&f).open < ARRAY_LEN(fds));
+        for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+                (void)close(fds[i]);
+        assert_true(eventually(&f, open_is, 0));
+        client_open(&c, &f, NULL);
+        round_trip(&c, "/mem?n=4096", 200, 4096);
+        client_close(&c);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        stop(&f);
+}
+
 static void test_address_in_use(void **state)
 {
         struct fixture f;
@@ -690,7 +747,7 @@ int main(void)
                 cmocka_unit_test(test_bodies),           cmocka_unit_test(test_uploads),          cmocka_unit_test(test_many_at_once),
                 cmocka_unit_test(test_readers_that_stop), cmocka_unit_test(test_slow_ones_are_cut), cmocka_unit_test(test_idle_connections),
                 cmocka_unit_test(test_graceful_stop),    cmocka_unit_test(test_stop_cuts),        cmocka_unit_test(test_connection_limit),
-                cmocka_unit_test(test_address_in_use),   cmocka_unit_test(test_tls),              cmocka_unit_test(test_tls_misuse),
+                cmocka_unit_test(test_address_limit),     cmocka_unit_test(test_out_of_descriptors), cmocka_unit_test(test_address_in_use),   cmocka_unit_test(test_tls),              cmocka_unit_test(test_tls_misuse),
         };
         return cmocka_run_group_tests(tests, setup, teardown);
 }

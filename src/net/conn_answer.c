@@ -1,0 +1,140 @@
+/* net/conn_answer.c: from a request to its answer: by the loop, by a worker, or by the app later.
+ *
+ * A worker gets the whole connection and gives it back with the result of its sending; whatever is left to send is the loop's then (send.c tells what may run where).
+ * When the pool takes no more, a request is refused; an answer under way waits, or its file is read on the loop, slowly but surely. */
+#define LOG_FOLDER "net"
+#include "base/log.h"
+#include "net/priv.h"
+
+#define RETRY_NS (50 * NS_PER_MS)
+
+/* On a worker. */
+static void worker_handle(struct pool_task *t)
+{
+        struct conn *c = CONTAINER_OF(t, struct conn, work);
+        const struct http_app *app = &c->lp->server->app;
+        app->handle(app->ctx, &c->x->rq, &c->x->rs);
+        net__answer_prepare(c);
+        c->result = net__send(c, true);
+        loop_post(c->lp->loop, &c->task);
+}
+
+/* On a worker: the next pieces of an answer. */
+static void worker_send(struct pool_task *t)
+{
+        struct conn *c = CONTAINER_OF(t, struct conn, work);
+        c->result = net__send(c, true);
+        loop_post(c->lp->loop, &c->task);
+}
+
+static void task_worker_done(struct loop_task *t);
+
+static bool to_worker(struct conn *c, void (*run)(struct pool_task *t))
+{
+        bool reads = run == worker_handle && !c->x->body.ended;
+        c->work.run = run;
+        c->task.run = task_worker_done;
+        c->writable = false;
+        if (reads)
+                loop_fd_remove(c->lp->loop, &c->w);
+        enum conn_state before = c->state;
+        net__conn_move(c, CONN_WORKER);
+        if (pool_submit(c->lp->server->pool, c->x->cls, &c->work))
+                return true;
+        /* Nothing was taken: the connection is the loop's as before. */
+        net__count(&c->lp->count[CONN_WORKER], (uint64_t)-1);
+        net__count(&c->lp->count[before], 1);
+        c->state = before;
+        return false;
+}
+
+/* Puts the descriptor back after a worker had it alone: epoll tells at once what is ready. */
+static bool watch(struct conn *c)
+{
+        if (c->w.events)
+                return true;
+        struct err *e = loop_fd_set(c->lp->loop, &c->w, NET_EDGES);
+        if (!e)
+                return true;
+        log_err(LOG_WARN, LOG_FOLDER, e, "connection of %s", c->peer);
+        return false;
+}
+
+/* The loop sends what it may. */
+void net__conn_push(struct conn *c, enum net_sent r)
+{
+        switch (r) {
+        case NET_SENT_ALL:
+                net__conn_done(c, true);
+                return;
+        case NET_SENT_LOST:
+                net__conn_done(c, false);
+                return;
+        case NET_SENT_FULL:
+                break;
+        case NET_SENT_SLICE:
+                net__conn_again(c);
+                break;
+        case NET_SENT_WORKER:
+                if (to_worker(c, worker_send))
+                        return;
+                /* Every worker is taken. A cold file is read here rather than not at all; a generator must wait: see on_timer. */
+                c->cold_ok = c->x->rs.kind == BODY_FILE;
+                if (c->cold_ok)
+                        net__conn_again(c);
+                break;
+        }
+        bool retry = r == NET_SENT_WORKER && !c->cold_ok;
+        if (c->state != CONN_SEND || retry) {
+                net__conn_move(c, CONN_SEND);
+                net__conn_window(c);
+        }
+        if (retry)
+                loop_timer_set(c->lp->loop, &c->timer, loop_now_ns(c->lp->loop) + RETRY_NS);
+}
+
+void net__conn_answer(struct conn *c)
+{
+        net__answer_prepare(c);
+        net__conn_push(c, net__send(c, false));
+}
+
+/* A request that the server itself refuses. */
+void net__conn_refuse(struct conn *c, enum err_code code, const char *why, int status, bool close)
+{
+        c->x->active = true;
+        net__refuse(c, code, why, status, close);
+        net__conn_answer(c);
+}
+
+static void task_worker_done(struct loop_task *t)
+{
+        struct conn *c = CONTAINER_OF(t, struct conn, task);
+        enum net_sent r = c->result;
+        if (c->tls)
+                c->readable = true; /* the session may hold decrypted bytes, of which no edge will tell */
+        if (!watch(c))
+                r = NET_SENT_LOST;
+        if (r == NET_SENT_FULL && c->writable)
+                r = net__send(c, false);
+        net__conn_push(c, r);
+        net__conn_go_on(c);
+}
+
+void net__conn_completed(struct exchange *x)
+{
+        struct conn *c = x->conn;
+        ASSERT(c->state == CONN_PENDING);
+        net__conn_answer(c);
+        net__conn_go_on(c);
+}
+
+void net__conn_work(struct conn *c)
+{
+        if (to_worker(c, worker_handle))
+                return;
+        if (watch(c))
+                net__conn_refuse(c, ERR_OVERLOAD, "too many requests in progress", 0, false);
+        else
+                net__conn_done(c, false);
+}
