@@ -68,10 +68,13 @@ static struct err *invalid_action(struct api_req *r)
         return err_new(ERR_INVALID, "invalid action \"" STR_FMT "\"", STR_ARG(r->env.action));
 }
 
+static struct err *too_short(struct api_req *r)
+{
+        return err_new(ERR_INVALID, "URL '" STR_FMT "' is too short: expected 4 items, got %u", STR_ARG(str_skip(r->rq->path, 1)), r->nitems + 1);
+}
+
 static struct err *check_object(struct api_req *r)
 {
-        if (r->object.n == 0)
-                return err_new(ERR_INVALID, "URL '" STR_FMT "' is too short: expected 4 items, got %u", STR_ARG(str_skip(r->rq->path, 1)), r->nitems + 1);
         if (r->rq->method == HTTP_HEAD && r->object.p[r->object.n - 1] == '/')
                 r->object.n--; /* wire: HEAD tolerates one */
         return object_name_check(r->object);
@@ -109,10 +112,12 @@ static struct err *dispatch(struct api_req *r)
                 TRY(api__parse_bucket(r));
         const struct api_route *row = choose(r, resource);
         if (row == NULL) {
-                if (r->bck.name[0] != '\0')
+                if (r->bck.name[0] != '\0' && r->env.doc != NULL)
                         TRY(api_find_bucket(r, &r->bck, &r->bucket));
                 return invalid_action(r);
         }
+        if ((row->needs & NEED_OBJECT) && r->object.n == 0)
+                return too_short(r);
         if (row->needs & (NEED_BUCKET | NEED_BUCKET_NAME | NEED_OBJECT)) {
                 TRY(api__parse_bucket(r));
                 if (row->needs & (NEED_BUCKET | NEED_OBJECT)) {
@@ -224,6 +229,8 @@ struct err *api_ready(struct api *a, struct jobs *jobs, const char *url, struct 
         a->jobs = jobs;
         a->server = s;
         store_set_batch_hook(a->node->store, api__hot_flush, a);
+        AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(a->node->cluster);
+        log_info("serving %s: cluster %s, proxy %s, target %s, %zu buckets", url, snap->uuid, snap->proxy->id, snap->target->id, snap->bucket_count);
         return NULL;
 }
 

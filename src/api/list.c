@@ -67,7 +67,7 @@ static struct err *list_buckets(struct api_req *r)
 
 enum list_flags {
         LIST_CACHED = 1, LIST_MISSING = 2, LIST_DELETED = 4, LIST_ARCHIVE = 8, LIST_NAME_ONLY = 16, LIST_NAME_SIZE = 32, LIST_NOT_CACHED = 512, LIST_NO_RECURSION = 2048,
-        LIST_DIFF = 4096, LIST_NO_DIRS = 8192, LIST_INVENTORY = 32768
+        LIST_DIFF = 4096, LIST_INVENTORY = 32768 /* wire: 8192, "no directories", has no effect: they are listed with LIST_NO_RECURSION alone, and then always */
 };
 enum entry_flags { ENTRY_CACHED = 64, ENTRY_DIR = 256, ENTRY_CHUNKED = 8192 };
 
@@ -144,7 +144,7 @@ static struct err *check(struct api_req *r, struct list_msg *m)
         if (m->target.n) {
                 target = snapshot_node(r->snap, m->target);
                 if (!target || !target->target)
-                        return err_new(ERR_INVALID, "node " STR_FMT " not present in Smap v%lu", STR_ARG(m->target), (unsigned long)r->snap->smap_version);
+                        return err_new(ERR_NODE_NOT_FOUND, "node " STR_FMT " not present in Smap v%lu", STR_ARG(m->target), (unsigned long)r->snap->smap_version);
         }
         if (m->flags & LIST_INVENTORY) {
                 if (m->flags & not_with_inventory || m->start_after.n)
@@ -300,7 +300,6 @@ static struct err *scan(struct api_req *r, const struct list_msg *m, struct page
                 .prefix = m->prefix,
                 .start_after = m->token.n ? m->token : m->start_after,
                 .no_recursion = m->flags & LIST_NO_RECURSION,
-                .no_dirs = m->flags & LIST_NO_DIRS,
                 .full = w->checksum || w->location || w->custom || w->copies,
         };
         bool more = true;

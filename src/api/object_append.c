@@ -65,6 +65,7 @@ static struct err *flush(struct api_req *r, const struct obj_key *key, struct st
         struct put_attrs attrs;
         struct put_result result;
         flow_put_attrs(r->bucket, &attrs);
+        attrs.custom_mode = CUSTOM_MERGE; /* an appended object is still the same object: it keeps its pairs */
         TRY(store_append_flush(r->node->store, key, id, &attrs, has ? type : CKSUM_NONE, has ? value : STR_NONE, &result));
         api_reply_empty(r, 200);
         return NULL;
@@ -79,5 +80,5 @@ struct err *api__object_append(struct api_req *r)
                 return append(r, &key, id);
         if (str_eq(type, STR("flush")))
                 return flush(r, &key, id);
-        return err_new(ERR_INVALID, "invalid append type \"" STR_FMT "\" (expecting append or flush)", STR_ARG(type));
+        return err_new(ERR_INVALID, "invalid append_type \"" STR_FMT "\" (expecting append or flush)", STR_ARG(type));
 }

@@ -28,8 +28,10 @@ struct err *api__upload_create(struct api_req *r)
         return NULL;
 }
 
+/* wire: a part has bytes. */
 static struct err *pump(struct api_req *r, struct put *put, struct cksum_ctx *sum, struct cksum_ctx *verify)
 {
+        uint64_t size = 0;
         AUTO_FREE char *step = malloc(PART_STEP);
         if (step == NULL)
                 return err_static(ERR_NO_MEMORY);
@@ -37,7 +39,8 @@ static struct err *pump(struct api_req *r, struct put *put, struct cksum_ctx *su
                 size_t n;
                 TRY(http_req_read(r->rq, step, PART_STEP, &n));
                 if (n == 0)
-                        return NULL;
+                        return size > 0 ? NULL : err_new(ERR_INVALID, "part of " STR_FMT " has invalid size (0)", STR_ARG(r->object));
+                size += n;
                 cksum_update(sum, step, n);
                 if (verify != NULL)
                         cksum_update(verify, step, n);
@@ -57,12 +60,10 @@ static struct err *check_part(struct api_req *r, struct cksum_ctx *verify, struc
         return err_new(ERR_BAD_CHECKSUM, "BAD CHECKSUM: part of " STR_FMT ": expected " STR_FMT ", got %s", STR_ARG(r->object), STR_ARG(expect), hex);
 }
 
-static struct err *store_part(struct api_req *r, struct put *put)
+/* Ends the put in any case. */
+static struct err *store_part(struct api_req *r, struct put *put, bool has, enum cksum_type type, struct str value)
 {
-        bool has;
-        enum cksum_type type = CKSUM_NONE, stored = r->bucket->props.checksum.type;
-        struct str value = STR_NONE;
-        TRY(api__checksum_headers(r, &has, &type, &value));
+        enum cksum_type stored = r->bucket->props.checksum.type;
         struct cksum_ctx *sum = cksum_new(stored), *verify = has ? cksum_new(type) : NULL;
         char hex[CKSUM_HEX_MAX] = "";
         struct err *e = sum == NULL || (has && verify == NULL) ? err_static(ERR_NO_MEMORY) : pump(r, put, sum, verify);
@@ -86,10 +87,14 @@ struct err *api__upload_part(struct api_req *r)
         if (!str_u64(number, &part) || part < 1 || part > PART_MAX)
                 return err_new(ERR_INVALID, "invalid part number \"" STR_FMT "\" (expecting 1 to %d)", STR_ARG(number), PART_MAX);
         TRY(upload_id(r, &id));
+        bool has;
+        enum cksum_type type = CKSUM_NONE;
+        struct str value = STR_NONE;
+        TRY(api__checksum_headers(r, &has, &type, &value));
         struct obj_key key = { r->bucket->bid, r->object };
         struct put *put;
         TRY(store_upload_part_begin(r->node->store, &key, id, (unsigned)part, r->rq->body_length, &put));
-        struct err *e = store_part(r, put);
+        struct err *e = store_part(r, put, has, type, value);
         if (e == NULL)
                 api_reply_empty(r, 200);
         return e;
@@ -101,8 +106,8 @@ static int cmp_unsigned(const void *a, const void *b)
         return (x > y) - (x < y);
 }
 
-/* The numbers that the message names, ascending; gaps and repeats are refused. */
-static struct err *decode_parts(struct api_req *r, unsigned **ret, unsigned *ret_n)
+/* The numbers that the message names, ascending: all `have` that were uploaded; gaps and repeats are refused. */
+static struct err *decode_parts(struct api_req *r, unsigned have, unsigned **ret, unsigned *ret_n)
 {
         struct part { int64_t number; struct str etag; };
         static const struct json_field fields[] = {
@@ -127,6 +132,8 @@ static struct err *decode_parts(struct api_req *r, unsigned **ret, unsigned *ret
                         return err_new(ERR_INVALID, "invalid part number %ld", (long)p.number);
                 list[i] = (unsigned)p.number;
         }
+        if (n != have)
+                return err_new(ERR_INVALID, "partial completion is not allowed: requested %zu parts, have %u", n, have);
         qsort(list, n, sizeof(*list), cmp_unsigned);
         for (size_t i = 0; i < n; i++)
                 if (list[i] != i + 1)
@@ -145,9 +152,7 @@ struct err *api__upload_complete(struct api_req *r)
         TRY(upload_id(r, &id));
         struct obj_key key = { r->bucket->bid, r->object };
         TRY(store_upload_parts(r->node->store, &key, id, r->arena, &have, &have_n));
-        TRY(decode_parts(r, &parts, &n));
-        if (n != have_n)
-                return err_new(ERR_INVALID, "partial completion is not allowed: requested %u parts, have %u", n, have_n);
+        TRY(decode_parts(r, have_n, &parts, &n));
         struct put_attrs attrs;
         struct put_result result;
         flow_put_attrs(r->bucket, &attrs);

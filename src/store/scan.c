@@ -161,6 +161,8 @@ bool store_scan_next(struct scan *sc, bool full, struct str *ret_name, struct ob
                 if (!sc->record.tombstone) {
                         *ret_name = str_skip(src->key, 8);
                         store__meta_of(&sc->record, src->mp, ret_meta);
+                        if (!full && sc->record.where == RECORD_CHUNKS)
+                                ret_meta->chunks = 1; /* not counted, but clients ask whether there are any */
                         sc->handed = src;
                         return true;
                 }

@@ -400,7 +400,7 @@ def test_new_buckets_take_the_clusters_defaults(wire, make_bucket, config_back):
     "query, text",
     [
         ({"foo__bar": "1"}, "foo.bar"),
-        ({"checksum__type": "zzz"}, 'invalid checksum type "zzz"'),
+        ({"checksum__type": "zzz"}, '"zzz"'),
         ({"periodic__stats_time": "1ms"}, None),
         ({"mirror__copies": "x"}, None),
         ({"versioning__enabled": "maybe"}, None),

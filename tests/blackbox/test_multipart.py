@@ -194,6 +194,18 @@ def test_part_sent_twice(wire, bck):
     assert wire.content(bck, "o") == b"againb"
 
 
+def test_part_named_twice(wire, bck):
+    upload = _upload(wire, bck, "o", [(1, b"first"), (1, b"again")])
+    check_error(_complete(wire, bck, "o", upload, [1, 1]), 400, text="partial completion")
+    assert _abort(wire, bck, "o", upload).status_code == 200
+
+
+def test_empty_part(wire, bck):
+    upload = _create(wire, bck, "o")
+    check_error(_part(wire, bck, "o", upload, 1, b""), (400, 500), text="invalid size (0)")
+    _abort(wire, bck, "o", upload)
+
+
 @pytest.mark.orlop_only
 def test_chunked_part(wire, bck):
     upload = _create(wire, bck, "o")

@@ -78,9 +78,17 @@ def test_range_of_an_empty_object(wire, shared):
     check_error(_get(wire, shared, "empty", "bytes=0-0"), 416)
 
 
-@pytest.mark.parametrize("spec", ["bytes=abc", "bytes=5-2", "bytes=1-x", "lines=1-2", "bytes=1-2-3", "bytes=--1"])
+@pytest.mark.parametrize("spec", ["bytes=abc", "bytes=5-2", "bytes=1-x", "bytes=1-2-3", "bytes=--1"])
 def test_malformed(wire, shared, spec):
     check_error(_get(wire, shared, "small", spec), 416)
+
+
+@pytest.mark.orlop_only
+def test_unknown_unit_is_ignored(wire, shared):
+    """RFC 9110, section 14.2."""
+    r = _get(wire, shared, "small", "lines=1-2")
+    assert r.status_code == 200
+    assert r.content == SMALL
 
 
 @pytest.mark.orlop_only

@@ -95,7 +95,7 @@ def test_summary_of_a_missing_bucket(wire, new_name):
 
 
 def test_summary_of_an_unknown_id(wire, shared):
-    check_error(wire.bucket("GET", shared, "summary-bck", {"uuid": "nosuchid1"}), 404, "ErrNotFound")
+    check_error(wire.bucket("GET", shared, "summary-bck", {"uuid": "nosuchid1"}), 404, ("ErrNotFound", "ErrXactNotFound"))
 
 
 def test_summary_of_an_unknown_field(wire, shared):
@@ -135,7 +135,7 @@ def test_info_by_sdk(client, shared):
 
 
 def test_info_of_an_unknown_id(wire, shared):
-    check_error(wire.head_bucket(shared, params={"bsumm_remote": "false", "uuid": "nosuchid1"}), 404, "ErrNotFound")
+    check_error(wire.head_bucket(shared, params={"bsumm_remote": "false", "uuid": "nosuchid1"}), 404, ("ErrNotFound", "ErrXactNotFound"))
 
 
 def test_info_of_a_missing_bucket(wire, new_name):
