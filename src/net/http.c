@@ -50,15 +50,23 @@ void http_resp_header(struct http_resp *rs, const char *name, struct str value)
 
 void http_resp_headerf(struct http_resp *rs, const char *name, const char *fmt, ...)
 {
-        AUTO_BUF struct buf value = BUF_INIT;
+        char text[128]; /* almost every formatted value is a number or two */
         va_list ap;
         va_start(ap, fmt);
-        buf_vprintf(&value, fmt, ap);
+        int n = vsnprintf(text, sizeof(text), fmt, ap);
         va_end(ap);
-        if (value.bad)
+        if (n < 0) {
                 rs->head.bad = true;
-        else
+        } else if ((size_t)n < sizeof(text)) {
+                http_resp_header(rs, name, (struct str){ text, (size_t)n });
+        } else {
+                AUTO_BUF struct buf value = BUF_INIT;
+                va_start(ap, fmt);
+                buf_vprintf(&value, fmt, ap);
+                va_end(ap);
                 http_resp_header(rs, name, buf_str(&value));
+                rs->head.bad = rs->head.bad || value.bad;
+        }
 }
 
 void http_resp_head_raw(struct http_resp *rs, struct str lines)

@@ -132,6 +132,8 @@ struct conn {
         char peer[56];
 };
 
+_Static_assert(sizeof(struct conn) <= 512, "ten thousand idle connections are to cost little");
+
 struct net_listener {
         struct loop_fd w;
         struct net_loop *lp;

@@ -27,17 +27,22 @@ struct fixture {
         uint16_t port;
 };
 
-/* Starts the application with these limits. */
-static void start(struct fixture *f, struct http_limits limits, struct tls_ctx *tls)
+/* Starts the application with so many workers and waiting requests. */
+static void start_pool(struct fixture *f, struct http_limits limits, struct tls_ctx *tls, unsigned workers, unsigned queued)
 {
         char text[64];
         struct str host;
         *f = (struct fixture){ .o = { .loops = 2, .nlisteners = 1, .limits = limits } };
         f->listener = (struct http_listener){ "127.0.0.1:0", tls };
         f->o.listeners = &f->listener;
-        assert_ok(testapp_new(&f->app));
+        assert_ok(testapp_new(workers, queued, &f->app));
         assert_ok(testapp_serve(f->app, &f->o));
         assert_ok(sock_split_address(str_of(http_server_address(testapp_server(f->app), 0, text)), &host, &f->port));
+}
+
+static void start(struct fixture *f, struct http_limits limits, struct tls_ctx *tls)
+{
+        start_pool(f, limits, tls, 16, 4096);
 }
 
 static void stop(struct fixture *f)
@@ -404,6 +409,73 @@ static void test_readers_that_stop(void **state)
         stop(&f);
 }
 
+/* With all workers taken, further requests are refused and the connection lives; what the loop can do goes on; generators under way wait for their turn. */
+static void test_overload(void **state)
+{
+        struct fixture f;
+        struct client busy, waiting, refused, gen, loop;
+        (void)state;
+        start_pool(&f, (struct http_limits){ 0 }, NULL, 1, 1);
+        client_open(&busy, &f, NULL);
+        client_open(&waiting, &f, NULL);
+        client_open(&refused, &f, NULL);
+        client_open(&gen, &f, NULL);
+        client_open(&loop, &f, NULL);
+        client_get(&gen, "/gen?n=16777216");
+        assert_true(eventually(&f, tails_are, 1));
+        uint64_t idle = stats(&f).idle;
+        client_get(&busy, "/sleep?ms=500");
+        assert_true(eventually(&f, idle_is, idle - 1));
+        client_get(&waiting, "/sleep?ms=500");
+        assert_true(eventually(&f, idle_is, idle - 2));
+        assert_int_equal(client_head(&gen), 200);
+        for (unsigned i = 0; i < 3; i++) {
+                client_get(&refused, "/wmem?n=1");
+                assert_int_equal(client_head(&refused), 503);
+                refused.n = 0;
+        }
+        static const char put[] = "PUT /count HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n";
+        assert_true(client_send(&refused, put, sizeof(put) - 1));
+        assert_int_equal(client_head(&refused), 503);
+        round_trip(&loop, "/mem?n=4096", 200, 4096);
+        assert_int_equal(client_body(&gen), 16777216); /* more than the socket held: a worker went on when it was free */
+        assert_int_equal(client_head(&busy), 200);
+        assert_int_equal(client_head(&waiting), 200);
+        client_close(&busy);
+        client_close(&waiting);
+        client_close(&refused);
+        client_close(&gen);
+        client_close(&loop);
+        stop(&f);
+}
+
+/* A file that is not in memory is not waited for on the loop; with all workers taken it is served all the same. */
+static void test_cold_file(void **state)
+{
+        struct fixture f;
+        struct client c, busy, waiting;
+        (void)state;
+        start_pool(&f, (struct http_limits){ 0 }, NULL, 1, 1);
+        client_open(&c, &f, NULL);
+        client_open(&busy, &f, NULL);
+        client_open(&waiting, &f, NULL);
+        round_trip(&c, "/file?n=16777216", 200, 16777216); /* warm: it was just written */
+        uint64_t before = testapp_tasks(f.app);
+        testapp_cool(f.app);
+        round_trip(&c, "/file?n=16777216", 200, 16777216);
+        print_message("          %llu tasks for a cold file\n", (unsigned long long)(testapp_tasks(f.app) - before));
+        client_get(&busy, "/sleep?ms=300");
+        client_get(&waiting, "/sleep?ms=300");
+        testapp_cool(f.app);
+        round_trip(&c, "/file?n=16777216", 200, 16777216);
+        assert_int_equal(client_head(&busy), 200);
+        assert_int_equal(client_head(&waiting), 200);
+        client_close(&c);
+        client_close(&busy);
+        client_close(&waiting);
+        stop(&f);
+}
+
 /* A reader that stops for too long is cut by the minimum rate; so is a head that drips, and an idle connection ends by its own limit. */
 static void test_slow_ones_are_cut(void **state)
 {
@@ -745,7 +817,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_bodies),           cmocka_unit_test(test_uploads),          cmocka_unit_test(test_many_at_once),
-                cmocka_unit_test(test_readers_that_stop), cmocka_unit_test(test_slow_ones_are_cut), cmocka_unit_test(test_idle_connections),
+                cmocka_unit_test(test_readers_that_stop), cmocka_unit_test(test_overload), cmocka_unit_test(test_cold_file), cmocka_unit_test(test_slow_ones_are_cut), cmocka_unit_test(test_idle_connections),
                 cmocka_unit_test(test_graceful_stop),    cmocka_unit_test(test_stop_cuts),        cmocka_unit_test(test_connection_limit),
                 cmocka_unit_test(test_address_limit),     cmocka_unit_test(test_out_of_descriptors), cmocka_unit_test(test_address_in_use),   cmocka_unit_test(test_tls),              cmocka_unit_test(test_tls_misuse),
         };

@@ -1,8 +1,9 @@
 /* net/testapp/app.c: see app.h. */
 #include "net/testapp/app.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "os/clock.h"
@@ -214,16 +215,34 @@ static void completer_main(void *arg)
 
 static struct err *make_file(struct testapp *t)
 {
-        t->file = memfd_create("testapp", MFD_CLOEXEC);
+        const char *tmp = getenv("TMPDIR");
+        t->file = open(tmp ? tmp : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
         if (t->file < 0)
-                return err_new(ERR_IO, "memfd");
-        return file_write_full(t->file, t->pattern, TESTAPP_BYTES);
+                return err_sys(errno, "temporary file");
+        TRY(file_write_full(t->file, t->pattern, TESTAPP_BYTES));
+        return file_datasync(t->file);
 }
 
-struct err *testapp_new(struct testapp **ret)
+void testapp_cool(struct testapp *t)
+{
+        (void)posix_fadvise(t->file, 0, 0, POSIX_FADV_DONTNEED);
+}
+
+uint64_t testapp_tasks(struct testapp *t)
+{
+        struct pool_stats s;
+        pool_stats(t->pool, &s);
+        return s.done;
+}
+
+struct err *testapp_new(unsigned workers, unsigned queued, struct testapp **ret)
 {
         struct testapp *t = calloc(1, sizeof(*t));
-        const struct pool_limits limits = { { 8, 16, 8, 8 }, { 4096, 4096, 4096, 4096 } };
+        struct pool_limits limits;
+        for (unsigned i = 0; i < POOL_CLASS_COUNT; i++) {
+                limits.max_running[i] = workers;
+                limits.max_queued[i] = queued;
+        }
         ASSERT(t);
         t->pattern = malloc(TESTAPP_BYTES);
         ASSERT(t->pattern);

@@ -16,12 +16,16 @@
 #define TESTAPP_BYTES ((size_t)16 << 20) /* of memory and of the file */
 
 struct testapp;
-/* Makes pool, pattern and file; the server comes with testapp_serve. */
-MUST_CHECK struct err *testapp_new(struct testapp **ret);
+/* Makes pattern, file and a pool of so many workers and waiting tasks per class; the server comes with testapp_serve. */
+MUST_CHECK struct err *testapp_new(unsigned workers, unsigned queued, struct testapp **ret);
 /* Creates and starts the server. `o` gives listeners, loops and limits; pool and app are filled in. */
 MUST_CHECK struct err *testapp_serve(struct testapp *t, struct http_server_options *o);
 /* The server, for stats and addresses. */
 struct http_server *testapp_server(struct testapp *t);
+/* Tasks that its workers did so far. */
+uint64_t testapp_tasks(struct testapp *t);
+/* Drops the file from the page cache, where its file system can. */
+void testapp_cool(struct testapp *t);
 /* on_sent calls so far: all, and those with complete = true. */
 void testapp_sent(struct testapp *t, unsigned *ret_all, unsigned *ret_complete);
 /* Stops the server within ns and frees all. */

@@ -91,7 +91,7 @@ int main(int argc, char **argv)
         (void)sigaddset(&set, SIGINT);
         (void)sigaddset(&set, SIGHUP);
         (void)sigprocmask(SIG_BLOCK, &set, NULL);
-        struct err *e = testapp_new(&t);
+        struct err *e = testapp_new(16, 4096, &t);
         if (!e)
                 e = serve(t, &a, &tls);
         if (e)
