@@ -66,15 +66,33 @@ static struct err *etl_refuse(struct api_req *r)
         return err_new(ERR_UNSUPPORTED, "cannot use ETL in a build without ETL support - operation not supported");
 }
 
+/* The bucket that a batch's entry names must exist. */
+static struct err *batch_bucket(struct api_req *r, struct str name, struct str provider)
+{
+        const struct bucket *found;
+        struct bck b;
+
+        if (name.n == 0)
+                return NULL;
+        TRY(bck_make(name, provider, STR(""), &b));
+        return api_find_bucket(r, &b, &found);
+}
+
 static struct err *batch_refuse(struct api_req *r)
 {
         AUTO_JSON json_t *doc = NULL;
+        json_t *in, *entry;
         struct str body;
+        size_t i;
 
         TRY(http_req_read_all(r->rq, CONTROL_BODY_MAX, &body));
         TRY_WRAP(json_parse(body, CONTROL_BODY_MAX, &doc), "failed to unmarshal the get-batch request");
-        if (json_array_size(json_get_nocase(doc, "in")) == 0)
+        in = json_get_nocase(doc, "in");
+        if (json_array_size(in) == 0)
                 return err_new(ERR_INVALID, "moss: empty input");
+        TRY(batch_bucket(r, r->nitems > 2 ? r->items[2] : STR(""), api_param(r, "provider")));
+        json_array_foreach(in, i, entry)
+                TRY(batch_bucket(r, json_str(json_get_nocase(entry, "bucket")), json_str(json_get_nocase(entry, "provider"))));
         return err_new(ERR_NOT_IMPLEMENTED, "get-batch is not implemented");
 }
 

@@ -99,6 +99,10 @@ static struct err *parse_path(struct api_req *r)
         if (!next_item(&path, &item))
                 return NULL;
         TRY(add_item(r, item));
+        bool buckets = str_eq(r->items[0], STR("buckets"));
+        if (buckets && r->rq->method != HTTP_HEAD && next_item(&path, &item)) /* HEAD alone takes a prefix there */
+                return err_new(ERR_INVALID_NAME, "bucket name \"" STR_FMT "/" STR_FMT "\" is invalid: may only contain letters, numbers, dashes (-), underscores (_), and dots (.)",
+                               STR_ARG(r->items[1]), STR_ARG(item));
         return str_percent_decode(r->arena, path, false, &r->object);
 }
 

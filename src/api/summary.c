@@ -37,6 +37,14 @@ static void write_summary(struct api_req *r, struct json_w *w, const struct job_
         jw_object_end(w);
 }
 
+/* wire: an unknown summary is "not found" like an object, where other questions about unknown jobs have a code of their own. */
+static struct err *found_so_far(struct api_req *r, struct str id, bool *ret_done, struct job_summary_row **ret, unsigned *ret_n)
+{
+        struct err *e = job_summary_get(r->api->jobs, id, r->arena, ret_done, ret, ret_n);
+
+        return err_code(e) == ERR_JOB_NOT_FOUND ? err_recode(e, ERR_NOT_FOUND, "bucket summary") : e;
+}
+
 struct err *api__summary_head(struct api_req *r)
 {
         struct str uuid = api_param(r, "uuid");
@@ -54,7 +62,7 @@ struct err *api__summary_head(struct api_req *r)
                 api_reply_empty(r, 202);
                 return NULL;
         }
-        TRY(job_summary_get(r->api->jobs, uuid, r->arena, &done, &rows, &n));
+        TRY(found_so_far(r, uuid, &done, &rows, &n));
         jw_init(&w, &b, false);
         if (n > 0)
                 write_summary(r, &w, &rows[0]);
@@ -99,7 +107,7 @@ struct err *api__summary_get(struct api_req *r)
                 api_reply_text(r, 202, str_of(id));
                 return NULL;
         }
-        TRY(job_summary_get(r->api->jobs, m.uuid, r->arena, &done, &rows, &n));
+        TRY(found_so_far(r, m.uuid, &done, &rows, &n));
         if (!done) {
                 api_reply_text(r, 202, m.uuid);
                 return NULL;

@@ -19,6 +19,7 @@
 #define HISTORY_KEEP 1024
 #define HISTORY_MAX 8192
 #define HISTORY_AGE_NS (3600 * NS_PER_SEC)
+#define LINGER_NS (20 * NS_PER_SEC) /* wire: a demand kind stays for a while, idle, before it is seen to end */
 #define ID_LEN 10          /* wire: 9 to 11 characters */
 #define REST_EVERY_NS (5 * NS_PER_MS)
 #define REST_MAX_NS (100 * NS_PER_MS)
@@ -324,12 +325,22 @@ void job__with_result(struct job *j, void (*fn)(void *arg, void *result), void *
         fn(arg, j->result);
 }
 
+/* A job of a demand kind that has done its work but is still shown as running: idle. */
+static bool lingers(const struct job *j)
+{
+        const struct job_snap *s = &j->snap;
+
+        return s->kind->idle && s->end_ns != 0 && !s->aborted && clock_wall_ns() - s->end_ns < LINGER_NS;
+}
+
 static void fill_snap(const struct job *j, struct job_snap *ret)
 {
         *ret = j->snap;
         ret->objects = atomic_load_explicit(&j->objects, memory_order_relaxed);
         ret->bytes = atomic_load_explicit(&j->bytes, memory_order_relaxed);
         ret->idle = j->snap.end_ns != 0; /* wire: a job that does not run is idle */
+        if (lingers(j))
+                ret->end_ns = 0;
 }
 
 struct err *jobs__with_result(struct jobs *js, const char *kind, struct str id, struct err *(*fn)(void *arg, const struct job_snap *snap, void *result), void *arg)
@@ -358,7 +369,7 @@ static bool id_listed(struct str list, const char *id)
 static bool matches(const struct job *j, const struct job_query *q, const struct job_kind *kind)
 {
         const struct job_snap *s = &j->snap;
-        bool running = s->end_ns == 0;
+        bool running = s->end_ns == 0 || lingers(j);
 
         if (kind && s->kind != kind)
                 return false;
@@ -435,6 +446,7 @@ struct err *jobs_wait(struct jobs *js, const char *id, int64_t deadline_mono_ns,
                         return err_new(ERR_JOB_NOT_FOUND, "job %s does not exist", id);
                 if (j->snap.end_ns != 0) {
                         fill_snap(j, ret);
+                        ret->end_ns = j->snap.end_ns;
                         return NULL;
                 }
                 if (!cond_wait_until(&js->ended, &js->lock, deadline_mono_ns))

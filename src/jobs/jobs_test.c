@@ -200,9 +200,12 @@ static void test_query(void **state)
         q = (struct job_query){ .id = str_of(second), .has_active = true, .only_running = true };
         assert_int_equal(count(f, &q), 1); /* a demand kind: ended is idle */
         q = (struct job_query){ .has_active = true, .only_running = true };
+        assert_int_equal(count(f, &q), 1); /* it lingers, idle */
+        clock_set_offset_ns(30 * NS_PER_SEC);
         assert_int_equal(count(f, &q), 0);
         q = (struct job_query){ .has_active = true };
         assert_int_equal(count(f, &q), 2);
+        clock_set_offset_ns(0);
 }
 
 static void test_conflict(void **state)
