@@ -1,7 +1,9 @@
-/* net/accept.c: taking connections. Each loop has a socket of its own per listener (SO_REUSEPORT), so loops share nothing here.
+/* net/accept.c: taking connections. Each loop has a socket of its own per listener (SO_REUSEPORT), so loops share
+ * nothing here.
  *
- * When descriptors run out, or the limit of connections is reached, accepting pauses for a moment and the kernel's backlog holds the clients. At EMFILE the reserved descriptor is
- * given up for one accept, so that at least this client hears an end at once instead of waiting in a backlog that may never move. */
+ * When descriptors run out, or the limit of connections is reached, accepting pauses for a moment and the kernel's
+ * backlog holds the clients. At EMFILE the reserved descriptor is given up for one accept, so that at least this client
+ * hears an end at once instead of waiting in a backlog that may never move. */
 #define LOG_FOLDER "net"
 #include <errno.h>
 #include <fcntl.h>
@@ -65,7 +67,8 @@ static void on_listener(struct loop_fd *w, uint32_t events)
         for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
                 struct sockaddr_storage ss;
                 socklen_t len = sizeof(ss);
-                if (atomic_load_explicit(&lp->server->open, memory_order_relaxed) >= lp->server->limits.max_connections) {
+                if (atomic_load_explicit(&lp->server->open, memory_order_relaxed) >=
+                    lp->server->limits.max_connections) {
                         pause_accept(lp);
                         return;
                 }

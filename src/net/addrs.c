@@ -1,4 +1,5 @@
-/* net/addrs.c: how many connections each client address has: a hash table with chaining, guarded by one lock that is taken at accept and close only. */
+/* net/addrs.c: how many connections each client address has: a hash table with chaining, guarded by one lock that is
+ * taken at accept and close only. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 

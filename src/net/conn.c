@@ -8,14 +8,17 @@
  *   PENDING    the app has the request and will complete it
  *   SEND       the loop sends the rest of an answer
  *   DRAIN      the answer is out; the short rest of the request's body is dropped, then the next request may come
- *   LINGER     the answer is out and our side is shut; input is dropped until the client closes, so that it can read the answer (RFC 9112 §9.6)
+ *   LINGER     the answer is out and our side is shut; input is dropped until the client closes, so that it can read
+ *              the answer (RFC 9112 §9.6)
  *   CLOSED     freed at the end of the round
  *
- * The descriptor is in the epoll set edge-triggered, for both directions, from accept to close: `readable` remembers an edge until the socket was read empty, so the
- * common request costs one recv and one sendmsg. Only while a worker reads a body is the descriptor taken out, since each arriving segment would wake the loop.
+ * The descriptor is in the epoll set edge-triggered, for both directions, from accept to close: `readable` remembers an
+ * edge until the socket was read empty, so the common request costs one recv and one sendmsg. Only while a worker reads
+ * a body is the descriptor taken out, since each arriving segment would wake the loop.
  *
- * Failure: input that is no HTTP is answered by the app's refuse() and the connection closed, lingering. Time limits: one timer per connection that is set anew when it
- * fires; a connection that lives does not touch it. A lost client is noticed by whoever reads or writes next. */
+ * Failure: input that is no HTTP is answered by the app's refuse() and the connection closed, lingering. Time limits:
+ * one timer per connection that is set anew when it fires; a connection that lives does not touch it. A lost client is
+ * noticed by whoever reads or writes next. */
 #define LOG_FOLDER "net"
 #include <unistd.h>
 
@@ -52,7 +55,8 @@ void net__conn_move(struct conn *c, enum conn_state to)
 
 static int64_t rate_window(const struct conn *c)
 {
-        return c->state == CONN_SEND ? SEND_WINDOWS * net__limits(c)->min_rate_grace_ns : net__limits(c)->min_rate_grace_ns;
+        return c->state == CONN_SEND ? SEND_WINDOWS * net__limits(c)->min_rate_grace_ns
+                                     : net__limits(c)->min_rate_grace_ns;
 }
 
 /* Sets the timer for this state, unless it fires earlier anyway: on_timer looks again. */
@@ -143,8 +147,8 @@ void net__conn_free_dead(struct net_loop *lp)
         }
 }
 
-/* The answer is out and the connection ends. Without a lingering close, a kernel that holds unread input would reset the connection, and the client might
- * never see the answer. */
+/* The answer is out and the connection ends. Without a lingering close, a kernel that holds unread input would reset
+ * the connection, and the client might never see the answer. */
 static void conn_finish(struct conn *c, bool all_read)
 {
         if (all_read) {
@@ -371,7 +375,8 @@ static void on_timer(struct loop_timer *t)
                 net__conn_arm(c);
 }
 
-void net__conn_new(struct net_loop *lp, unsigned listener, int fd, const struct sockaddr *sa, socklen_t len, const struct net_addr *counted)
+void net__conn_new(struct net_loop *lp, unsigned listener, int fd, const struct sockaddr *sa, socklen_t len,
+                   const struct net_addr *counted)
 {
         struct http_server *s = lp->server;
         struct tls_ctx *tls = s->listeners[listener].tls;
@@ -379,7 +384,10 @@ void net__conn_new(struct net_loop *lp, unsigned listener, int fd, const struct 
         struct err *e = c ? NULL : err_static(ERR_NO_MEMORY);
         if (c) {
                 char text[64];
-                *c = (struct conn){ .w = { .fd = fd, .on_event = on_event }, .timer = { .on_timer = on_timer }, .lp = lp, .listener = listener };
+                *c = (struct conn){ .w = { .fd = fd, .on_event = on_event },
+                                    .timer = { .on_timer = on_timer },
+                                    .lp = lp,
+                                    .listener = listener };
                 c->state = tls ? CONN_HANDSHAKE : CONN_IDLE;
                 c->since_ns = loop_now_ns(lp->loop);
                 c->counted = counted != NULL;

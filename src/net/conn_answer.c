@@ -1,7 +1,8 @@
 /* net/conn_answer.c: from a request to its answer: by the loop, by a worker, or by the app later.
  *
- * A worker gets the whole connection and gives it back with the result of its sending; whatever is left to send is the loop's then (send.c tells what may run where).
- * When the pool takes no more, a request is refused; an answer under way waits, or its file is read on the loop, slowly but surely. */
+ * A worker gets the whole connection and gives it back with the result of its sending; whatever is left to send is the
+ * loop's then (send.c tells what may run where). When the pool takes no more, a request is refused; an answer under way
+ * waits, or its file is read on the loop, slowly but surely. */
 #define LOG_FOLDER "net"
 #include "base/log.h"
 #include "net/priv.h"
@@ -78,7 +79,8 @@ void net__conn_push(struct conn *c, enum net_sent r)
         case NET_SENT_WORKER:
                 if (to_worker(c, worker_send))
                         return;
-                /* Every worker is taken. A cold file is read here rather than not at all; a generator must wait: see on_timer. */
+                /* Every worker is taken. A cold file is read here rather than not at all; a generator must wait: see
+                 * on_timer. */
                 c->cold_ok = c->x->rs.kind == BODY_FILE;
                 if (c->cold_ok)
                         net__conn_again(c);

@@ -1,8 +1,9 @@
 /* net/conn_input.c: from received bytes to requests.
  *
- * Happy path: one receive brings one head (and its small body); it is parsed where it lies, the app answers, and the buffer goes back to the loop's spare ones. What of
- * the next request came along stays in the buffer and is used before the socket is read again. Bytes are consumed in place; only an unfinished head or body moves, when
- * room runs out, and then the head is parsed anew, since requests borrow from the buffer. */
+ * Happy path: one receive brings one head (and its small body); it is parsed where it lies, the app answers, and the
+ * buffer goes back to the loop's spare ones. What of the next request came along stays in the buffer and is used before
+ * the socket is read again. Bytes are consumed in place; only an unfinished head or body moves, when room runs out, and
+ * then the head is parsed anew, since requests borrow from the buffer. */
 #include "net/priv.h"
 
 #define IN_LEAST ((size_t)1024) /* room for a receive */
@@ -33,7 +34,8 @@ static void set_request(struct conn *c)
         c->cold_ok = false;
 }
 
-/* A head that could not be parsed: the request has no fields. More may follow what we did not understand, so the close lingers. */
+/* A head that could not be parsed: the request has no fields. More may follow what we did not understand, so the close
+ * lingers. */
 void net__input_refuse(struct conn *c, enum err_code code, const char *why, int status)
 {
         struct http_head *h = &c->x->head;
@@ -72,7 +74,8 @@ static void dispatch(struct conn *c)
         }
 }
 
-/* The part of the head and body that must be in one piece of memory. The input buffer may move: then the head is parsed again. */
+/* The part of the head and body that must be in one piece of memory. The input buffer may move: then the head is parsed
+ * again. */
 static bool head_room(struct exchange *x, size_t head_len, size_t more)
 {
         size_t have = x->cap - x->start;
@@ -83,7 +86,8 @@ static bool head_room(struct exchange *x, size_t head_len, size_t more)
         const char *why;
         if (!net__exchange_room(x, x->start + head_len + more - x->end))
                 return false;
-        enum http_parse_result r = http_parse_request((struct str){ x->in + x->start, x->end - x->start }, &resume, &x->head, &len, &code, &why);
+        enum http_parse_result r = http_parse_request((struct str){ x->in + x->start, x->end - x->start }, &resume,
+                                                      &x->head, &len, &code, &why);
         ASSERT(r == HTTP_PARSE_OK && len == head_len);
         return true;
 }
@@ -148,7 +152,8 @@ void net__input_process(struct conn *c)
                         net__conn_again(c);
                         return;
                 }
-                switch (http_parse_request((struct str){ x->in + x->start, x->end - x->start }, &x->resume, &x->head, &len, &code, &why)) {
+                switch (http_parse_request((struct str){ x->in + x->start, x->end - x->start }, &x->resume, &x->head,
+                                           &len, &code, &why)) {
                 case HTTP_PARSE_MORE:
                         if (c->state == CONN_IDLE) {
                                 net__conn_move(c, CONN_HEAD);
@@ -197,7 +202,8 @@ void net__input_read(struct conn *c)
                 case NET_GOT:
                         x->end += n;
                         c->window_bytes += n;
-                        /* epoll(7): a short read from a stream socket says that it is empty, unless its end came with the data. */
+                        /* epoll(7): a short read from a stream socket says that it is empty, unless its end came with
+                         * the data. */
                         if (n < room && !c->tls && !c->hungup)
                                 c->readable = false;
                         net__input_process(c);

@@ -1,7 +1,7 @@
 /* net/exchange.c: what one request needs, kept on a stack per loop so that the next request finds it warm in the cache.
  *
- * Spare exchanges keep their input buffer, the first chunk of their arena and their head buffers, as long as these are small: memory does not stay with
- * those who once had a large request. */
+ * Spare exchanges keep their input buffer, the first chunk of their arena and their head buffers, as long as these are
+ * small: memory does not stay with those who once had a large request. */
 #include <stdlib.h>
 
 #include "net/priv.h"

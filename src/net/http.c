@@ -99,7 +99,8 @@ void http_resp_file(struct http_resp *rs, int fd, int64_t offset, int64_t length
         rs->nparts = 1;
 }
 
-void http_resp_files(struct http_resp *rs, const struct body_part *parts, unsigned n, void (*release)(void *), void *arg)
+void http_resp_files(struct http_resp *rs, const struct body_part *parts, unsigned n, void (*release)(void *),
+                     void *arg)
 {
         int64_t length = 0;
         for (unsigned i = 0; i < n; i++)

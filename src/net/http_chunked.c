@@ -1,7 +1,8 @@
 /* net/http_chunked.c: the chunked transfer coding (RFC 9112 §7.1), byte by byte in its framing, in runs in its data.
  *
- * States: SIZE → (EXT →) SIZE_LF → DATA → DATA_CR → DATA_LF → SIZE …; a size of zero leads from SIZE_LF to TRAILER → (NAME → VALUE → VALUE_LF → TRAILER …)
- * → END_LF → DONE. Every CR must be followed by LF; anything else is BAD, and stays BAD. */
+ * States: SIZE → (EXT →) SIZE_LF → DATA → DATA_CR → DATA_LF → SIZE …; a size of zero leads from SIZE_LF to TRAILER →
+ * (NAME → VALUE → VALUE_LF → TRAILER …) → END_LF → DONE. Every CR must be followed by LF; anything else is BAD, and
+ * stays BAD. */
 #include "net/chars.h"
 #include "net/http_parse.h"
 

@@ -1,4 +1,5 @@
-/* Chunked bodies: decoding in pieces gives what decoding at once gives; and what an encoder makes of the input decodes to the input. */
+/* Chunked bodies: decoding in pieces gives what decoding at once gives; and what an encoder makes of the input decodes
+ * to the input. */
 #include <stdio.h>
 
 #include "base/buf.h"

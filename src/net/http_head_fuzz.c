@@ -1,4 +1,5 @@
-/* Request heads: the same verdict however the input is cut, and an accepted head obeys the rules that the rest of the server relies on. */
+/* Request heads: the same verdict however the input is cut, and an accepted head obeys the rules that the rest of the
+ * server relies on. */
 #include <stdlib.h>
 
 #include "net/http_parse.h"
@@ -53,7 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (r == HTTP_PARSE_OK) {
                 ASSERT(len == len2 && len <= size && len >= 4);
                 ASSERT(copy[len - 1] == '\n' && copy[len - 2] == '\r');
-                ASSERT(whole.length == cut.length && whole.chunked == cut.chunked && whole.keep_alive == cut.keep_alive && whole.nheaders == cut.nheaders);
+                ASSERT(whole.length == cut.length && whole.chunked == cut.chunked &&
+                       whole.keep_alive == cut.keep_alive && whole.nheaders == cut.nheaders);
                 check_head(&whole, in);
         }
         free(copy);

@@ -1,7 +1,8 @@
 /* net/http_parse.c: heads of requests and responses (RFC 9112 §2–§7), in place.
  *
- * Two passes: head_end() finds the empty line that ends a head, going on where the last call stopped, so that a head that arrives byte by byte costs linear
- * time; then each line is judged once. A head is refused at the first byte that the grammar forbids; there is no second reading of anything. */
+ * Two passes: head_end() finds the empty line that ends a head, going on where the last call stopped, so that a head
+ * that arrives byte by byte costs linear time; then each line is judged once. A head is refused at the first byte that
+ * the grammar forbids; there is no second reading of anything. */
 #include "net/http_parse.h"
 
 #include <strings.h>
@@ -40,8 +41,8 @@ static bool bad(struct verdict *v, enum err_code err, const char *why)
 
 enum end { END_FOUND, END_MORE, END_BARE_LF, END_LINE_TOO_LONG, END_HEAD_TOO_LONG };
 
-/* Finds the empty line after in.p[base]. *resume: bytes that hold no end, kept between calls. *ret_first: the length of the first line without its LF, as
- * soon as that LF is here (or SIZE_MAX). */
+/* Finds the empty line after in.p[base]. *resume: bytes that hold no end, kept between calls. *ret_first: the length of
+ * the first line without its LF, as soon as that LF is here (or SIZE_MAX). */
 static enum end head_end(struct str in, size_t base, size_t *resume, size_t *ret_len, size_t *ret_first)
 {
         size_t i = MAX(*resume, base);
@@ -126,7 +127,8 @@ static bool take_length(struct framing *f, struct str value, struct verdict *v)
         return true;
 }
 
-/* RFC 9112 §6.1: we understand a single "chunked". Other codings before a final "chunked" are well-formed, but unknown to us. */
+/* RFC 9112 §6.1: we understand a single "chunked". Other codings before a final "chunked" are well-formed, but unknown
+ * to us. */
 static bool take_coding(struct framing *f, struct str value, struct verdict *v)
 {
         if (f->codings++)
@@ -201,7 +203,8 @@ static bool take_field(struct framing *f, const struct http_header *h, struct ve
 }
 
 /* All field lines up to the empty line, and the rules that hold for the framing fields together (RFC 9112 §6.3). */
-static bool parse_fields(struct str rest, unsigned minor, struct http_header *ret, unsigned *ret_n, struct framing *ret_f, struct verdict *v)
+static bool parse_fields(struct str rest, unsigned minor, struct http_header *ret, unsigned *ret_n,
+                         struct framing *ret_f, struct verdict *v)
 {
         unsigned n = 0;
         for (;;) {
@@ -227,7 +230,8 @@ static bool parse_fields(struct str rest, unsigned minor, struct http_header *re
 /* "HTTP/1.x". A later minor version is spoken to as 1.1 (RFC 9110 §2.5). */
 static bool parse_version(struct str s, unsigned *ret_minor, struct verdict *v)
 {
-        if (s.n != 8 || memcmp(s.p, "HTTP/", 5) != 0 || s.p[6] != '.' || s.p[5] < '0' || s.p[5] > '9' || s.p[7] < '0' || s.p[7] > '9')
+        if (s.n != 8 || memcmp(s.p, "HTTP/", 5) != 0 || s.p[6] != '.' || s.p[5] < '0' || s.p[5] > '9' || s.p[7] < '0' ||
+            s.p[7] > '9')
                 return bad(v, ERR_MALFORMED, "malformed HTTP version");
         if (s.p[5] != '1')
                 return bad(v, ERR_UNSUPPORTED, http_bad_version);
@@ -247,7 +251,9 @@ static bool parse_target(struct str target, struct http_head *h, struct str *ret
                 return true;
         }
         if (target.p[0] != '/') {
-                size_t scheme = target.n > 7 && strncasecmp(target.p, "http://", 7) == 0 ? 7 : target.n > 8 && strncasecmp(target.p, "https://", 8) == 0 ? 8 : 0;
+                size_t scheme = target.n > 7 && strncasecmp(target.p, "http://", 7) == 0    ? 7
+                                : target.n > 8 && strncasecmp(target.p, "https://", 8) == 0 ? 8
+                                                                                            : 0;
                 if (!scheme)
                         return bad(v, ERR_MALFORMED, "malformed request target");
                 struct str after = str_skip(target, scheme);
@@ -280,7 +286,8 @@ static bool parse_request_line(struct str line, struct http_head *h, struct str 
         ptrdiff_t second = str_find(rest, ' ');
         if (second <= 0)
                 return bad(v, ERR_MALFORMED, "malformed request line");
-        return parse_version(str_skip(rest, (size_t)second + 1), &h->minor, v) && parse_target((struct str){ rest.p, (size_t)second }, h, ret_authority, v);
+        return parse_version(str_skip(rest, (size_t)second + 1), &h->minor, v) &&
+               parse_target((struct str){ rest.p, (size_t)second }, h, ret_authority, v);
 }
 
 static bool parse_request_head(struct str head, struct http_head *h, struct verdict *v)
@@ -289,9 +296,11 @@ static bool parse_request_head(struct str head, struct http_head *h, struct verd
         if (!cut_line(&rest, &line))
                 return bad(v, ERR_MALFORMED, "bare CR or LF in the head");
         struct framing f = { 0 };
-        if (!parse_request_line(line, h, &authority, v) || !parse_fields(rest, h->minor, h->headers, &h->nheaders, &f, v))
+        if (!parse_request_line(line, h, &authority, v) ||
+            !parse_fields(rest, h->minor, h->headers, &h->nheaders, &f, v))
                 return false;
-        /* RFC 9112 §3.2: a 1.1 request has exactly one Host. An absolute-form with another authority is ambiguous: refused rather than resolved. */
+        /* RFC 9112 §3.2: a 1.1 request has exactly one Host. An absolute-form with another authority is ambiguous:
+         * refused rather than resolved. */
         if (f.hosts == 0 && h->minor > 0)
                 return bad(v, ERR_MALFORMED, "missing Host");
         if (authority.p && (f.hosts == 0 || !str_eq_nocase(authority, f.host)))
@@ -307,15 +316,16 @@ static bool parse_request_head(struct str head, struct http_head *h, struct verd
         return true;
 }
 
-/* A head that is not complete may already be hopeless: a request line is judged as soon as it is here (HTTP/0.9, other protocols). */
+/* A head that is not complete may already be hopeless: a request line is judged as soon as it is here (HTTP/0.9, other
+ * protocols). */
 static bool early_request_line(struct str in, size_t base, size_t first, struct verdict *v, struct http_head *scratch)
 {
         struct str authority;
         return parse_request_line((struct str){ in.p + base, first - 1 }, scratch, &authority, v);
 }
 
-enum http_parse_result http_parse_request(struct str in, size_t *resume, struct http_head *ret, size_t *ret_len, enum err_code *ret_err,
-                                          const char **ret_why)
+enum http_parse_result http_parse_request(struct str in, size_t *resume, struct http_head *ret, size_t *ret_len,
+                                          enum err_code *ret_err, const char **ret_why)
 {
         if (in.n == 0 || (in.n == 1 && in.p[0] == '\r'))
                 return HTTP_PARSE_MORE;
@@ -360,7 +370,8 @@ struct str http_head_find(const struct http_head *h, struct str name)
         return STR_NONE;
 }
 
-/* HTTP-version SP 3DIGIT [SP reason]. The grammar wants the second blank, but many servers drop it with an empty reason, and nothing depends on it. */
+/* HTTP-version SP 3DIGIT [SP reason]. The grammar wants the second blank, but many servers drop it with an empty
+ * reason, and nothing depends on it. */
 static bool parse_status_line(struct str line, struct http_response_head *h, struct verdict *v)
 {
         if (line.n < 12 || line.p[8] != ' ' || (line.n > 12 && line.p[12] != ' '))
@@ -391,7 +402,8 @@ static bool parse_response_head(struct str head, struct http_response_head *h, s
         return true;
 }
 
-enum http_parse_result http_parse_response(struct str in, size_t *resume, struct http_response_head *ret, size_t *ret_len, const char **ret_why)
+enum http_parse_result http_parse_response(struct str in, size_t *resume, struct http_response_head *ret,
+                                           size_t *ret_len, const char **ret_why)
 {
         size_t len = 0, first;
         struct verdict v = { ERR_NONE, NULL };

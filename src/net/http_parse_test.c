@@ -1,4 +1,5 @@
-/* Heads, chunks, ranges and queries; and the corpus of tests/conversations/desync through the parser alone, cut at every place. */
+/* Heads, chunks, ranges and queries; and the corpus of tests/conversations/desync through the parser alone, cut at
+ * every place. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,7 +25,8 @@ static enum http_parse_result parse(struct str in, size_t *ret_len, enum err_cod
 static void test_request(void **state)
 {
         (void)state;
-        struct str in = STR("PUT /a/b%20c?x=1&y HTTP/1.1\r\nHost: h:80\r\nContent-Length: 12\r\nX-A: \t v 1 \t\r\nx-a: two\r\nExpect: 100-Continue\r\n\r\nbody");
+        struct str in = STR(
+                "PUT /a/b%20c?x=1&y HTTP/1.1\r\nHost: h:80\r\nContent-Length: 12\r\nX-A: \t v 1 \t\r\nx-a: two\r\nExpect: 100-Continue\r\n\r\nbody");
         size_t len;
         enum err_code code;
         assert_int_equal(parse(in, &len, &code), HTTP_PARSE_OK);
@@ -80,7 +82,8 @@ static void test_resume(void **state)
         enum err_code code;
         const char *why;
         for (size_t n = 0; n < in.n; n++) {
-                assert_int_equal(http_parse_request((struct str){ in.p, n }, &resume, &head, &len, &code, &why), HTTP_PARSE_MORE);
+                assert_int_equal(http_parse_request((struct str){ in.p, n }, &resume, &head, &len, &code, &why),
+                                 HTTP_PARSE_MORE);
                 assert_true(resume <= n);
         }
         assert_true(resume >= in.n - 2);
@@ -114,20 +117,33 @@ static void test_response(void **state)
 {
         (void)state;
         size_t len;
-        assert_int_equal(parse_resp("HTTP/1.1 206 Partial Content\r\nContent-Length: 7\r\nA: b\r\n\r\nxx", &len), HTTP_PARSE_OK);
+        assert_int_equal(parse_resp("HTTP/1.1 206 Partial Content\r\nContent-Length: 7\r\nA: b\r\n\r\nxx", &len),
+                         HTTP_PARSE_OK);
         assert_int_equal(response.status, 206);
         assert_true(response.keep_alive && response.has_length && !response.chunked);
         assert_int_equal(response.length, 7);
         assert_int_equal(response.nheaders, 2);
         assert_int_equal(parse_resp("HTTP/1.0 200 \r\nTransfer-Encoding: chunked\r\n\r\n", &len), HTTP_PARSE_BAD);
-        assert_int_equal(parse_resp("HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n", &len), HTTP_PARSE_OK);
+        assert_int_equal(parse_resp("HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n", &len),
+                         HTTP_PARSE_OK);
         assert_true(response.chunked && !response.keep_alive);
         assert_int_equal(parse_resp("HTTP/1.0 404 No\r\n\r\n", &len), HTTP_PARSE_OK);
         assert_false(response.keep_alive);
-        static const char *const refused[] = { "HTTP/1.1  200 OK\r\n\r\n", "HTTP/2.0 200 OK\r\n\r\n", "HTTP/1.1 99 Low\r\n\r\n", "HTTP/1.1 600 High\r\n\r\n", "HTTP/1.1 2000 Long\r\n\r\n",
-                                               "HTTP/1.1 +20 OK\r\n\r\n", "HTTP/1.1 200 OK\nA: b\r\n\r\n", "HTTP/1.1 200 OK\r\nA : b\r\n\r\n", "HTTP/1.1 200 O\001K\r\n\r\n",
-                                               "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-                                               "200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n" };
+        static const char *const refused[] = {
+                "HTTP/1.1  200 OK\r\n\r\n",
+                "HTTP/2.0 200 OK\r\n\r\n",
+                "HTTP/1.1 99 Low\r\n\r\n",
+                "HTTP/1.1 600 High\r\n\r\n",
+                "HTTP/1.1 2000 Long\r\n\r\n",
+                "HTTP/1.1 +20 OK\r\n\r\n",
+                "HTTP/1.1 200 OK\nA: b\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nA : b\r\n\r\n",
+                "HTTP/1.1 200 O\001K\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+                "200 OK\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n"
+        };
         for (size_t i = 0; i < ARRAY_LEN(refused); i++)
                 assert_int_equal(parse_resp(refused[i], &len), HTTP_PARSE_BAD);
         assert_int_equal(parse_resp("HTTP/1.1 200 OK\r\nA: b\r\n", &len), HTTP_PARSE_MORE);
@@ -246,8 +262,9 @@ static void test_range(void **state)
                 uint64_t offset = 0, length = 0;
                 enum range_kind kind = http_range(str_of(t[i].value), t[i].size, &offset, &length);
                 if (kind != t[i].kind || offset != t[i].offset || length != t[i].length)
-                        fail_msg("%s of %llu: kind %d, %llu+%llu", t[i].value ? t[i].value : "(none)", (unsigned long long)t[i].size, (int)kind,
-                                 (unsigned long long)offset, (unsigned long long)length);
+                        fail_msg("%s of %llu: kind %d, %llu+%llu", t[i].value ? t[i].value : "(none)",
+                                 (unsigned long long)t[i].size, (int)kind, (unsigned long long)offset,
+                                 (unsigned long long)length);
         }
 }
 
@@ -294,10 +311,14 @@ static void unescape(struct str s, struct buf *out)
 
 static int status_of(enum err_code code)
 {
-        return code == ERR_URI_TOO_LONG ? 414 : code == ERR_HEADERS_TOO_LARGE ? 431 : code == ERR_UNSUPPORTED ? 501 : 400;
+        return code == ERR_URI_TOO_LONG        ? 414
+               : code == ERR_HEADERS_TOO_LARGE ? 431
+               : code == ERR_UNSUPPORTED       ? 501
+                                               : 400;
 }
 
-/* Plays a server that knows nothing but message boundaries: writes "200" per request, and the code of what ends the connection. */
+/* Plays a server that knows nothing but message boundaries: writes "200" per request, and the code of what ends the
+ * connection. */
 static void judge(struct str in, struct buf *verdict)
 {
         while (in.n) {
@@ -330,10 +351,12 @@ static void judge(struct str in, struct buf *verdict)
         }
 }
 
-/* What a conversation wants, in the same form: statuses of handlers count as 200, 505 as 501, and a 417 is none of the parser's business. */
+/* What a conversation wants, in the same form: statuses of handlers count as 200, 505 as 501, and a 417 is none of the
+ * parser's business. */
 static void want(struct str status, struct buf *wanted)
 {
-        if (str_eq(status, STR("403")) || str_eq(status, STR("404")) || str_eq(status, STR("200")) || str_eq(status, STR("417")))
+        if (str_eq(status, STR("403")) || str_eq(status, STR("404")) || str_eq(status, STR("200")) ||
+            str_eq(status, STR("417")))
                 buf_adds(wanted, STR("200 "));
         else
                 buf_adds(wanted, str_eq(status, STR("505")) ? STR("501") : status);
@@ -367,7 +390,8 @@ static unsigned play_file(const char *path)
                         continue;
                 buf_clear(&verdict);
                 judge(buf_str(&sent), &verdict);
-                /* A handler may answer before it has the body, so the parser may see a little more than the client was told. */
+                /* A handler may answer before it has the body, so the parser may see a little more than the client was
+                 * told. */
                 if (!str_starts(buf_str(&verdict), buf_str(&wanted)))
                         fail_msg("%.*s: %s instead of %s", STR_ARG(name), buf_cstr(&verdict), buf_cstr(&wanted));
                 played++;
@@ -379,7 +403,8 @@ static unsigned play_file(const char *path)
 static void test_corpus(void **state)
 {
         (void)state;
-        static const char *const files[] = { "content-length", "transfer-encoding", "both-lengths", "chunks", "request-line", "header-lines", "host", "pipelines" };
+        static const char *const files[] = { "content-length", "transfer-encoding", "both-lengths", "chunks",
+                                             "request-line",   "header-lines",      "host",         "pipelines" };
         unsigned played = 0;
         for (size_t i = 0; i < ARRAY_LEN(files); i++) {
                 char path[512];
@@ -392,9 +417,12 @@ static void test_corpus(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_request),       cmocka_unit_test(test_methods),       cmocka_unit_test(test_absolute_form), cmocka_unit_test(test_resume),
-                cmocka_unit_test(test_early_verdict), cmocka_unit_test(test_response),      cmocka_unit_test(test_chunked_cuts),  cmocka_unit_test(test_chunked_plain),
-                cmocka_unit_test(test_range),         cmocka_unit_test(test_query),         cmocka_unit_test(test_corpus),
+                cmocka_unit_test(test_request),       cmocka_unit_test(test_methods),
+                cmocka_unit_test(test_absolute_form), cmocka_unit_test(test_resume),
+                cmocka_unit_test(test_early_verdict), cmocka_unit_test(test_response),
+                cmocka_unit_test(test_chunked_cuts),  cmocka_unit_test(test_chunked_plain),
+                cmocka_unit_test(test_range),         cmocka_unit_test(test_query),
+                cmocka_unit_test(test_corpus),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

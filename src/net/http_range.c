@@ -19,7 +19,8 @@ static bool parse_position(struct str s, uint64_t *ret)
         return true;
 }
 
-/* One range-spec against the size. An empty representation satisfies no range: there is no byte to name in a Content-Range. */
+/* One range-spec against the size. An empty representation satisfies no range: there is no byte to name in a
+ * Content-Range. */
 static enum range_kind judge_spec(struct str spec, uint64_t size, uint64_t *ret_offset, uint64_t *ret_length)
 {
         ptrdiff_t dash = str_find(spec, '-');

@@ -65,7 +65,8 @@ static void test_bodies(void **state)
         http_resp_reset(&rs);
         assert_int_equal(released, 2);
         http_resp_file(&rs, 9, 5, 6, NULL, NULL);
-        assert_true(rs.kind == BODY_FILE && rs.length == 6 && rs.nparts == 1 && rs.parts[0].fd == 9 && rs.parts[0].offset == 5);
+        assert_true(rs.kind == BODY_FILE && rs.length == 6 && rs.nparts == 1 && rs.parts[0].fd == 9 &&
+                    rs.parts[0].offset == 5);
         http_resp_reset(&rs);
         http_resp_head_length(&rs, 77);
         assert_true(rs.kind == BODY_NONE && rs.length == 77);

@@ -1,11 +1,12 @@
 /* net/priv.h: what the files of the server share and nobody else sees.
  *
- * A connection (`struct conn`) lives from accept to close on one loop. While it waits between requests it holds no buffer: what a request needs
- * (`struct exchange`: input bytes, head, request, response, arena) is taken from the loop's stack of spare ones when bytes arrive, and goes back when the
- * connection is idle again.
+ * A connection (`struct conn`) lives from accept to close on one loop. While it waits between requests it holds no
+ * buffer: what a request needs (`struct exchange`: input bytes, head, request, response, arena) is taken from the
+ * loop's stack of spare ones when bytes arrive, and goes back when the connection is idle again.
  *
- * Ownership: a connection and its exchange belong to the loop, but for CONN_WORKER, where the exchange (and the socket) belongs to one worker. They pass
- * to the worker by pool_submit and back by loop_post. `state`, `readable` and the timer are the loop's at all times. */
+ * Ownership: a connection and its exchange belong to the loop, but for CONN_WORKER, where the exchange (and the socket)
+ * belongs to one worker. They pass to the worker by pool_submit and back by loop_post. `state`, `readable` and the
+ * timer are the loop's at all times. */
 #ifndef ORLOP_NET_PRIV_H
 #define ORLOP_NET_PRIV_H
 
@@ -22,7 +23,7 @@
 #include "os/tls.h"
 
 #define NET_IN_FIRST ((size_t)8 * 1024)     /* first size of an exchange's input buffer */
-#define NET_IN_ROOM ((size_t)4 * 1024)      /* at least so much behind a head that a worker handles: chunk framing is read there */
+#define NET_IN_ROOM ((size_t)4 * 1024)      /* at least so much behind a head for workers: chunk framing is read there */
 #define NET_SPARE_MAX 256u                  /* exchanges kept per loop */
 #define NET_SCRATCH ((size_t)64 * 1024)     /* per loop: where dropped input lands */
 #define NET_DROP_MAX ((uint64_t)256 * 1024) /* an unread body up to this is dropped to keep the connection */
@@ -58,13 +59,13 @@ enum net_sent {
 /* The request's body as far as it was read. */
 struct net_body {
         bool chunked, ended, failed;
-        bool expect;          /* "100 Continue" was asked for and not sent */
-        uint64_t left;        /* announced and not read */
-        size_t mem_off;       /* read from body_mem */
-        size_t base;          /* of the input buffer: bytes below belong to the head */
+        bool expect;    /* "100 Continue" was asked for and not sent */
+        uint64_t left;  /* announced and not read */
+        size_t mem_off; /* read from body_mem */
+        size_t base;    /* of the input buffer: bytes below belong to the head */
         struct http_chunked dec;
-        struct str pending;   /* decoded, in the input buffer, not read */
-        int64_t waited_ns;    /* time spent waiting for the client in this window of the minimum rate */
+        struct str pending; /* decoded, in the input buffer, not read */
+        int64_t waited_ns;  /* time spent waiting for the client in this window of the minimum rate */
         uint64_t window_bytes;
 };
 
@@ -72,7 +73,7 @@ struct net_body {
 struct net_out {
         struct buf head;
         size_t head_off;
-        int64_t left;    /* body bytes not sent (MEM, FILE, GEN of known length) */
+        int64_t left; /* body bytes not sent (MEM, FILE, GEN of known length) */
         size_t mem_off;
         unsigned part;
         int64_t part_off;
@@ -124,8 +125,8 @@ struct conn {
         bool cold_ok;         /* no worker was free: read a cold file on the loop */
         bool writable;        /* the socket became writable while a worker had it */
         unsigned listener;
-        int64_t since_ns;     /* of this state; HEAD: first byte */
-        int64_t window_ns;    /* minimum rate: start and bytes of this window */
+        int64_t since_ns;      /* of this state; HEAD: first byte */
+        int64_t window_ns;     /* minimum rate: start and bytes of this window */
         uint64_t window_bytes; /* BODY, DRAIN: received; SEND: net_out.wire at its start */
         uint64_t dropped;      /* LINGER: so far; DRAIN: still to drop */
         struct net_addr addr;
@@ -229,7 +230,8 @@ void net__conn_done(struct conn *c, bool complete);
 /* After an answer, or after a turn of others: whatever this state can do now. */
 void net__conn_go_on(struct conn *c);
 /* Takes over fd and the count of its address (`counted`, or null); gives both up on failure. */
-void net__conn_new(struct net_loop *lp, unsigned listener, int fd, const struct sockaddr *sa, socklen_t len, const struct net_addr *counted);
+void net__conn_new(struct net_loop *lp, unsigned listener, int fd, const struct sockaddr *sa, socklen_t len,
+                   const struct net_addr *counted);
 /* Runs lp->again. */
 void net__conn_again_all(struct net_loop *lp);
 /* Tasks of the loop, see server.c. */
@@ -266,7 +268,8 @@ void net__exchange_give(struct net_loop *lp, struct exchange *x);
 void net__exchange_free(struct exchange *x);
 /* Ends the request: releases the body source, forgets request and response, keeps unconsumed input. */
 void net__exchange_reset(struct exchange *x);
-/* Room for n bytes behind `end`; moves the unconsumed input to the front or grows. False: out of memory. Borrowed strings die. */
+/* Room for n bytes behind `end`; moves the unconsumed input to the front or grows. False: out of memory. Borrowed
+ * strings die. */
 bool net__exchange_room(struct exchange *x, size_t n);
 
 /* recv.c */

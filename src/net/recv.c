@@ -1,8 +1,9 @@
 /* net/recv.c: receiving: one step without waiting for the loop, and reading a request's body for workers.
  *
- * A worker's read takes what came with the head first, then receives straight into the caller's memory; only the framing of a chunked body passes through the
- * connection's buffer. It fails with MALFORMED (bad framing), CLOSED (the client went away), and TIMEOUT when the client is slower than the minimum rate: only
- * time spent waiting for the client counts, not what the caller does between reads. After a failure the connection ends with this answer. */
+ * A worker's read takes what came with the head first, then receives straight into the caller's memory; only the
+ * framing of a chunked body passes through the connection's buffer. It fails with MALFORMED (bad framing), CLOSED (the
+ * client went away), and TIMEOUT when the client is slower than the minimum rate: only time spent waiting for the
+ * client counts, not what the caller does between reads. After a failure the connection ends with this answer. */
 #include <errno.h>
 #include <poll.h>
 
@@ -53,7 +54,8 @@ static struct err *wait_readable(struct conn *c)
         if (b->waited_ns < lim->min_rate_grace_ns)
                 return NULL;
         if ((double)b->window_bytes < (double)lim->min_rate * (double)b->waited_ns / 1e9)
-                return err_new(ERR_TIMEOUT, "request body is slower than %llu bytes/s", (unsigned long long)lim->min_rate);
+                return err_new(ERR_TIMEOUT, "request body is slower than %llu bytes/s",
+                               (unsigned long long)lim->min_rate);
         b->waited_ns = 0;
         b->window_bytes = 0;
         return NULL;

@@ -1,12 +1,14 @@
 /* net/send.c: who moves the bytes of an answer, and how.
  *
- * Happy path: the thread that has the answer (loop or worker) writes head and memory body in one sendmsg, or the head (MSG_MORE) and then the file by sendfile, until
- * all is out. When the socket is full, the rest is the loop's: it goes on when the socket is writable, at most NET_SLICE at a time, so that one large body does
- * not starve the others. What may block never runs on the loop: a generator's next piece and a file that is not in memory go to a worker (NET_SENT_WORKER), who sends
- * until the socket is full again. So a reader who stops reading holds a connection, and no thread.
+ * Happy path: the thread that has the answer (loop or worker) writes head and memory body in one sendmsg, or the head
+ * (MSG_MORE) and then the file by sendfile, until all is out. When the socket is full, the rest is the loop's: it goes
+ * on when the socket is writable, at most NET_SLICE at a time, so that one large body does not starve the others. What
+ * may block never runs on the loop: a generator's next piece and a file that is not in memory go to a worker
+ * (NET_SENT_WORKER), who sends until the socket is full again. So a reader who stops reading holds a connection, and no
+ * thread.
  *
- * Failure: once a byte of the head is out, the only way to tell the client is to close the connection (NET_SENT_LOST). A generator that fails before that is
- * answered with its error. */
+ * Failure: once a byte of the head is out, the only way to tell the client is to close the connection (NET_SENT_LOST).
+ * A generator that fails before that is answered with its error. */
 #define LOG_FOLDER "net"
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +18,7 @@
 #include "base/log.h"
 #include "net/priv.h"
 
-#define CHUNK_HEAD 10u /* "0001f3a0\r\n": room kept before a generated piece */
+#define CHUNK_HEAD 10u               /* "0001f3a0\r\n": room kept before a generated piece */
 #define TLS_JOIN ((size_t)16 * 1024) /* head and body up to this leave as one record */
 
 static const char *reason_of(int status)
@@ -25,14 +27,41 @@ static const char *reason_of(int status)
                 int status;
                 const char *reason;
         } table[] = {
-                { 200, "OK" }, { 201, "Created" }, { 202, "Accepted" }, { 204, "No Content" }, { 206, "Partial Content" }, { 301, "Moved Permanently" },
-                { 302, "Found" }, { 304, "Not Modified" }, { 307, "Temporary Redirect" }, { 308, "Permanent Redirect" }, { 400, "Bad Request" },
-                { 401, "Unauthorized" }, { 403, "Forbidden" }, { 404, "Not Found" }, { 405, "Method Not Allowed" }, { 406, "Not Acceptable" },
-                { 408, "Request Timeout" }, { 409, "Conflict" }, { 410, "Gone" }, { 411, "Length Required" }, { 412, "Precondition Failed" },
-                { 413, "Content Too Large" }, { 414, "URI Too Long" }, { 415, "Unsupported Media Type" }, { 416, "Range Not Satisfiable" },
-                { 417, "Expectation Failed" }, { 429, "Too Many Requests" }, { 431, "Request Header Fields Too Large" }, { 500, "Internal Server Error" },
-                { 501, "Not Implemented" }, { 502, "Bad Gateway" }, { 503, "Service Unavailable" }, { 504, "Gateway Timeout" },
-                { 505, "HTTP Version Not Supported" }, { 507, "Insufficient Storage" },
+                { 200, "OK" },
+                { 201, "Created" },
+                { 202, "Accepted" },
+                { 204, "No Content" },
+                { 206, "Partial Content" },
+                { 301, "Moved Permanently" },
+                { 302, "Found" },
+                { 304, "Not Modified" },
+                { 307, "Temporary Redirect" },
+                { 308, "Permanent Redirect" },
+                { 400, "Bad Request" },
+                { 401, "Unauthorized" },
+                { 403, "Forbidden" },
+                { 404, "Not Found" },
+                { 405, "Method Not Allowed" },
+                { 406, "Not Acceptable" },
+                { 408, "Request Timeout" },
+                { 409, "Conflict" },
+                { 410, "Gone" },
+                { 411, "Length Required" },
+                { 412, "Precondition Failed" },
+                { 413, "Content Too Large" },
+                { 414, "URI Too Long" },
+                { 415, "Unsupported Media Type" },
+                { 416, "Range Not Satisfiable" },
+                { 417, "Expectation Failed" },
+                { 429, "Too Many Requests" },
+                { 431, "Request Header Fields Too Large" },
+                { 500, "Internal Server Error" },
+                { 501, "Not Implemented" },
+                { 502, "Bad Gateway" },
+                { 503, "Service Unavailable" },
+                { 504, "Gateway Timeout" },
+                { 505, "HTTP Version Not Supported" },
+                { 507, "Insufficient Storage" },
         };
         for (unsigned i = 0; i < ARRAY_LEN(table); i++) {
                 if (table[i].status == status)
@@ -165,7 +194,8 @@ void net__answer_prepare(struct conn *c)
         bool head_method = x->rq.method == HTTP_HEAD;
         if (UNLIKELY(rs->head.bad || rs->status < 200 || rs->status > 599))
                 net__refuse(c, ERR_INTERNAL, "the response could not be built", 0, true);
-        x->keep = x->rq.head->keep_alive && !rs->close && body_permits_keep(&x->body) && !atomic_load_explicit(&c->lp->server->stopping, memory_order_relaxed);
+        x->keep = x->rq.head->keep_alive && !rs->close && body_permits_keep(&x->body) &&
+                  !atomic_load_explicit(&c->lp->server->stopping, memory_order_relaxed);
         if (rs->kind == BODY_NONE && !head_method)
                 rs->length = 0;
         strip_body(rs, head_method);
@@ -349,7 +379,8 @@ static const struct body_part *file_part(struct exchange *x)
         return &x->rs.parts[o->part];
 }
 
-/* Whether reading n bytes there would not wait for a disk: asked of the first and the last byte. File systems that can not tell are taken for fast ones. */
+/* Whether reading n bytes there would not wait for a disk: asked of the first and the last byte. File systems that can
+ * not tell are taken for fast ones. */
 static bool file_is_warm(int fd, int64_t offset, size_t n)
 {
         for (unsigned i = 0; i < 2; i++) {

@@ -1,7 +1,7 @@
 /* net/server.c: life of the server: listeners, loops, start, graceful end, completions from other threads.
  *
- * All listening sockets are bound in http_server_new, so that an address in use is an error before anything runs. Each loop has its thread; what others want from a
- * loop (stop, cut, completed requests) is posted to it. */
+ * All listening sockets are bound in http_server_new, so that an address in use is an error before anything runs. Each
+ * loop has its thread; what others want from a loop (stop, cut, completed requests) is posted to it. */
 #define LOG_FOLDER "net"
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -118,7 +118,8 @@ static struct err *bind_listener(struct http_server *s, unsigned i)
         uint16_t port;
         TRY(sock_split_address(address, &host, &port));
         if (s->nloops > 1 && port != 0) {
-                /* With SO_REUSEPORT two servers of one user would share an address without notice: first see whether it is free. */
+                /* With SO_REUSEPORT two servers of one user would share an address without notice: first see whether it
+                 * is free. */
                 int probe;
                 TRY_WRAP(sock_listen(address, false, 1, &probe), "listen on %s", s->listeners[i].address);
                 (void)close(probe);

@@ -1,4 +1,5 @@
-/* The server as its clients meet it: what conversations can not show, since it takes many connections, time, TLS or another thread. */
+/* The server as its clients meet it: what conversations can not show, since it takes many connections, time, TLS or
+ * another thread. */
 #include "os/test_util.h"
 
 #include <errno.h>
@@ -28,7 +29,8 @@ struct fixture {
 };
 
 /* Starts the application with so many workers and waiting requests. */
-static void start_pool(struct fixture *f, struct http_limits limits, struct tls_ctx *tls, unsigned workers, unsigned queued)
+static void start_pool(struct fixture *f, struct http_limits limits, struct tls_ctx *tls, unsigned workers,
+                       unsigned queued)
 {
         char text[64];
         struct str host;
@@ -175,7 +177,8 @@ static int client_head(struct client *c)
         for (size_t resume = 0;;) {
                 size_t len;
                 const char *why;
-                enum http_parse_result r = http_parse_response((struct str){ c->in, c->n }, &resume, &c->head, &len, &why);
+                enum http_parse_result r =
+                        http_parse_response((struct str){ c->in, c->n }, &resume, &c->head, &len, &why);
                 assert_true(r != HTTP_PARSE_BAD);
                 if (r == HTTP_PARSE_OK) {
                         memmove(c->in, c->in + len, c->n - len);
@@ -276,8 +279,10 @@ static void test_bodies(void **state)
 static void upload(struct client *c, const char *target, size_t n, bool chunked)
 {
         char text[256], data[9973];
-        int k = chunked ? snprintf(text, sizeof(text), "PUT %s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", target) :
-                          snprintf(text, sizeof(text), "PUT %s HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n", target, n);
+        int k = chunked ? snprintf(text, sizeof(text),
+                                   "PUT %s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", target)
+                        : snprintf(text, sizeof(text), "PUT %s HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n",
+                                   target, n);
         assert_true(client_send(c, text, (size_t)k));
         for (size_t at = 0; at < n;) {
                 size_t step = MIN(1 + at % sizeof(data), n - at);
@@ -374,7 +379,8 @@ static void test_many_at_once(void **state)
 /* Clients who ask for a large body and do not read hold neither workers nor loops. */
 static void test_readers_that_stop(void **state)
 {
-        static const char *const kinds[] = { "/wmem?n=16777216", "/wfile?n=16777216", "/gen?n=16777216", "/file?n=16777216", "/mem?n=16777216" };
+        static const char *const kinds[] = { "/wmem?n=16777216", "/wfile?n=16777216", "/gen?n=16777216",
+                                             "/file?n=16777216", "/mem?n=16777216" };
         enum { SLOW = 400 };
         struct fixture f;
         struct client c, *slow;
@@ -409,7 +415,8 @@ static void test_readers_that_stop(void **state)
         stop(&f);
 }
 
-/* With all workers taken, further requests are refused and the connection lives; what the loop can do goes on; generators under way wait for their turn. */
+/* With all workers taken, further requests are refused and the connection lives; what the loop can do goes on;
+ * generators under way wait for their turn. */
 static void test_overload(void **state)
 {
         struct fixture f;
@@ -438,7 +445,8 @@ static void test_overload(void **state)
         assert_true(client_send(&refused, put, sizeof(put) - 1));
         assert_int_equal(client_head(&refused), 503);
         round_trip(&loop, "/mem?n=4096", 200, 4096);
-        assert_int_equal(client_body(&gen), 16777216); /* more than the socket held: a worker went on when it was free */
+        assert_int_equal(client_body(&gen),
+                         16777216); /* more than the socket held: a worker went on when it was free */
         assert_int_equal(client_head(&busy), 200);
         assert_int_equal(client_head(&waiting), 200);
         client_close(&busy);
@@ -476,13 +484,19 @@ static void test_cold_file(void **state)
         stop(&f);
 }
 
-/* A reader that stops for too long is cut by the minimum rate; so is a head that drips, and an idle connection ends by its own limit. */
+/* A reader that stops for too long is cut by the minimum rate; so is a head that drips, and an idle connection ends by
+ * its own limit. */
 static void test_slow_ones_are_cut(void **state)
 {
         struct fixture f;
         struct client reader, dripping, idle, body;
         (void)state;
-        start(&f, (struct http_limits){ .head_timeout_ns = 300 * NS_PER_MS, .idle_timeout_ns = 400 * NS_PER_MS, .min_rate_grace_ns = 200 * NS_PER_MS, .linger_ns = 200 * NS_PER_MS }, NULL);
+        start(&f,
+              (struct http_limits){ .head_timeout_ns = 300 * NS_PER_MS,
+                                    .idle_timeout_ns = 400 * NS_PER_MS,
+                                    .min_rate_grace_ns = 200 * NS_PER_MS,
+                                    .linger_ns = 200 * NS_PER_MS },
+              NULL);
         client_open(&reader, &f, NULL);
         client_open(&dripping, &f, NULL);
         client_open(&idle, &f, NULL);
@@ -816,10 +830,22 @@ static int teardown(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_bodies),           cmocka_unit_test(test_uploads),          cmocka_unit_test(test_many_at_once),
-                cmocka_unit_test(test_readers_that_stop), cmocka_unit_test(test_overload), cmocka_unit_test(test_cold_file), cmocka_unit_test(test_slow_ones_are_cut), cmocka_unit_test(test_idle_connections),
-                cmocka_unit_test(test_graceful_stop),    cmocka_unit_test(test_stop_cuts),        cmocka_unit_test(test_connection_limit),
-                cmocka_unit_test(test_address_limit),     cmocka_unit_test(test_out_of_descriptors), cmocka_unit_test(test_address_in_use),   cmocka_unit_test(test_tls),              cmocka_unit_test(test_tls_misuse),
+                cmocka_unit_test(test_bodies),
+                cmocka_unit_test(test_uploads),
+                cmocka_unit_test(test_many_at_once),
+                cmocka_unit_test(test_readers_that_stop),
+                cmocka_unit_test(test_overload),
+                cmocka_unit_test(test_cold_file),
+                cmocka_unit_test(test_slow_ones_are_cut),
+                cmocka_unit_test(test_idle_connections),
+                cmocka_unit_test(test_graceful_stop),
+                cmocka_unit_test(test_stop_cuts),
+                cmocka_unit_test(test_connection_limit),
+                cmocka_unit_test(test_address_limit),
+                cmocka_unit_test(test_out_of_descriptors),
+                cmocka_unit_test(test_address_in_use),
+                cmocka_unit_test(test_tls),
+                cmocka_unit_test(test_tls_misuse),
         };
         return cmocka_run_group_tests(tests, setup, teardown);
 }

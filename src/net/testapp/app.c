@@ -55,8 +55,8 @@ static void answer_range(struct testapp *t, struct http_req *rq, struct http_res
         switch (http_range(http_req_header(rq, STR("range")), size, &offset, &length)) {
         case RANGE_ONE:
                 http_resp_status(rs, 206);
-                http_resp_headerf(rs, "Content-Range", "bytes %llu-%llu/%llu", (unsigned long long)offset, (unsigned long long)(offset + length - 1),
-                                  (unsigned long long)size);
+                http_resp_headerf(rs, "Content-Range", "bytes %llu-%llu/%llu", (unsigned long long)offset,
+                                  (unsigned long long)(offset + length - 1), (unsigned long long)size);
                 break;
         case RANGE_UNSATISFIABLE:
                 answer_text(rs, 416, STR("range\n"));
@@ -88,7 +88,8 @@ static void answer_gen(struct testapp *t, struct http_req *rq, struct http_resp 
 {
         struct gen *g = calloc(1, sizeof(*g));
         ASSERT(g);
-        *g = (struct gen){ t->pattern, 0, MIN(param(rq, "n", 4096), TESTAPP_BYTES), MAX(param(rq, "piece", 65536), 1), fail_at };
+        *g = (struct gen){ t->pattern, 0, MIN(param(rq, "n", 4096), TESTAPP_BYTES), MAX(param(rq, "piece", 65536), 1),
+                           fail_at };
         http_resp_status(rs, 200);
         http_resp_gen(rs, gen_step, announced ? (int64_t)g->n : -1, free, g);
 }

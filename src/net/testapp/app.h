@@ -1,4 +1,5 @@
-/* net/testapp/app.h: a small application on the server, for tests, conversations and measurements. Not part of any product.
+/* net/testapp/app.h: a small application on the server, for tests, conversations and measurements. Not part of any
+ * product.
  *
  * What it serves (numbers by query; body bytes follow a fixed pattern, see testapp_pattern):
  *   /mem?n=        memory, answered on the loop           /wmem?n=       the same by a worker
@@ -16,7 +17,8 @@
 #define TESTAPP_BYTES ((size_t)16 << 20) /* of memory and of the file */
 
 struct testapp;
-/* Makes pattern, file and a pool of so many workers and waiting tasks per class; the server comes with testapp_serve. */
+/* Makes pattern, file and a pool of so many workers and waiting tasks per class; the server comes with testapp_serve.
+ */
 MUST_CHECK struct err *testapp_new(unsigned workers, unsigned queued, struct testapp **ret);
 /* Creates and starts the server. `o` gives listeners, loops and limits; pool and app are filled in. */
 MUST_CHECK struct err *testapp_serve(struct testapp *t, struct http_server_options *o);

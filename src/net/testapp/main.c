@@ -1,8 +1,10 @@
 /* net/testapp/main.c: the test application as a program, for tests/conversations/run and for measurements by hand.
  *
- *   net-testapp [--listen ADDRESS] [--tls ADDRESS CERT KEY] [--loops N] [--head-ms N] [--idle-ms N] [--grace-ms N] [--linger-ms N]
+ *   net-testapp [--listen ADDRESS] [--tls ADDRESS CERT KEY] [--loops N] [--head-ms N] [--idle-ms N] [--grace-ms N]
+ * [--linger-ms N]
  *
- * Prints one line per listener ("ready ADDRESS") when it serves; SIGHUP reloads the certificate; SIGTERM and SIGINT end it. */
+ * Prints one line per listener ("ready ADDRESS") when it serves; SIGHUP reloads the certificate; SIGTERM and SIGINT end
+ * it. */
 #include <signal.h>
 #include <stdio.h>
 
