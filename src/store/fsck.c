@@ -140,15 +140,34 @@ static struct err *clean_work(struct fsck_disk *d)
         return NULL;
 }
 
-/* New stamps must be larger than all that are there; and where records were begun anew, objects may lie where HRW does not look first. */
+/* The high-water of stamps that a mountpath remembers; 0 if it does not. */
+static struct err *stored_hlc(struct fsck_disk *d, uint64_t *ret)
+{
+        AUTO_RECORDS_VALUE struct records_value v = { STR_NONE, NULL };
+        struct err *e = records_get(d->records, RECORDS_META, STR("hlc"), &v);
+        uint64_t hlc = 0;
+
+        if (e && !fsck_is_finding(e))
+                return e;
+        if (!e && v.data.n == sizeof(hlc))
+                memcpy(&hlc, v.data.p, sizeof(hlc));
+        err_free(e);
+        *ret = hlc;
+        return NULL;
+}
+
+/* New stamps must be larger than all that are there; and where the engine's files were lost, objects may lie where HRW does not look first. */
 static struct err *write_meta(struct fsck_disk *d)
 {
         struct str hlc = { (const char *)&d->max_hlc, sizeof(d->max_hlc) };
+        uint64_t stored;
 
-        if (!d->fresh)
+        if (!d->lossy)
                 return NULL;
-        TRY(fsck_write_row(d, RECORDS_META, STR("hlc"), hlc, false));
-        return d->fsck->n > 1 ? fsck_write_row(d, RECORDS_META, STR("mixed"), STR(""), false) : NULL;
+        TRY(stored_hlc(d, &stored));
+        if (stored < d->max_hlc)
+                TRY(fsck_write_row(d, RECORDS_META, STR("hlc"), hlc, false));
+        return d->fresh && d->fsck->n > 1 ? fsck_write_row(d, RECORDS_META, STR("mixed"), STR(""), false) : NULL;
 }
 
 static struct err *run(struct fsck *f)

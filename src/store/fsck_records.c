@@ -66,15 +66,31 @@ static struct err *read_object(struct fsck_disk *d, struct str key, const struct
 
 /* ---- records ---- */
 
-/* Row and bad files go to quarantine; chunks that are whole stay, named by nothing then, and are treated as orphans of a lossy disk: kept. */
-static struct err *quarantine_object(struct fsck_disk *d, struct str key, struct str value, const struct id_set *bad)
+/* The small content of a bad object, as far as it can be read; then its row goes. */
+static struct err *quarantine_small(struct fsck_disk *d, struct str key)
+{
+        AUTO_RECORDS_VALUE struct records_value v = { STR_NONE, NULL };
+        struct err *e = records_get(d->records, RECORDS_SMALL, key, &v);
+
+        if (!e)
+                return fsck_quarantine_row(d, RECORDS_SMALL, key, v.data);
+        if (!fsck_is_finding(e))
+                return e;
+        err_free(e);
+        return fsck_write_row(d, RECORDS_SMALL, key, STR_NONE, true);
+}
+
+/* Rows and bad files go to quarantine; chunks that are whole stay, named by nothing then, and are treated as orphans of a lossy disk: kept. */
+static struct err *quarantine_object(struct fsck_disk *d, struct str key, struct str value, const struct id_set *bad, bool small)
 {
         for (size_t i = 0; i < bad->n; i++)
                 TRY(fsck_quarantine_content(d, bad->id[i]));
+        if (small)
+                TRY(quarantine_small(d, key));
         return fsck_quarantine_row(d, RECORDS_OBJECTS, key, value);
 }
 
-static struct err *bad_object(struct fsck_disk *d, struct str key, struct str value, const struct id_set *bad, struct err *e)
+static struct err *bad_object(struct fsck_disk *d, struct str key, struct str value, const struct id_set *bad, bool small, struct err *e)
 {
         struct obj_key k = { 0, key };
         char name[256];
@@ -88,7 +104,7 @@ static struct err *bad_object(struct fsck_disk *d, struct str key, struct str va
         if (d->fsck->mode == FSCK_CHECK)
                 return NULL;
         d->lossy = true;
-        return quarantine_object(d, key, value, bad);
+        return quarantine_object(d, key, value, bad, small);
 }
 
 static struct err *check_record(struct fsck_disk *d, struct str key, struct str value)
@@ -97,6 +113,7 @@ static struct err *check_record(struct fsck_disk *d, struct str key, struct str 
         struct obj_key k;
         struct record r;
         struct err *e = record_key_parse(key, &k);
+        bool small = false;
 
         if (!e)
                 e = record_decode(key, value, &r);
@@ -106,12 +123,13 @@ static struct err *check_record(struct fsck_disk *d, struct str key, struct str 
                         return NULL;
                 d->fsck->report.objects++;
                 d->fsck->report.bytes += r.size;
+                small = r.where == RECORD_SMALL;
                 e = read_object(d, key, &r, &bad);
         } else {
                 d->lossy = true; /* nobody knows which contents it names */
         }
         if (e && fsck_is_finding(e))
-                e = bad_object(d, key, value, &bad, e);
+                e = bad_object(d, key, value, &bad, small, e);
         id_set_fini(&bad);
         return e;
 }
@@ -148,6 +166,26 @@ struct err *fsck_records(struct fsck_disk *d)
 
 /* ---- small contents ---- */
 
+/* A small content whose record was lost: its id is the stamp of its write, so that a record can be made; custom metadata is gone. */
+static struct err *rebuild_small(struct fsck_disk *d, struct str key, struct str value)
+{
+        struct record r = { .where = RECORD_SMALL, .version = 1, .cksum_type = CKSUM_XXHASH };
+        AUTO_BUF struct buf b = BUF_INIT;
+        struct str data;
+
+        TRY(record_small_decode(key, value, &r.id, &data));
+        r.stamp = (struct stamp){ r.id.hi, (uint32_t)r.id.lo };
+        r.size = data.n;
+        r.mtime_ns = r.atime_ns = (int64_t)r.id.hi;
+        cksum_of(CKSUM_XXHASH, data.p, data.n, r.cksum);
+        record_encode(key, &r, &b);
+        TRY(buf_err(&b));
+        TRY(fsck_write_row(d, RECORDS_OBJECTS, key, buf_str(&b), false));
+        d->max_hlc = MAX(d->max_hlc, r.stamp.hlc);
+        d->fsck->report.rebuilt++;
+        return NULL;
+}
+
 static struct err *check_small(struct fsck_disk *d, struct str key, struct str value)
 {
         AUTO_RECORDS_VALUE struct records_value v = { STR_NONE, NULL };
@@ -164,8 +202,12 @@ static struct err *check_small(struct fsck_disk *d, struct str key, struct str v
         } else if (err_code(e) != ERR_NOT_FOUND) {
                 return e;
         }
-        d->fsck->report.orphans++;
         TRY(record_key_parse(key, &k));
+        if (d->fsck->mode == FSCK_REBUILD && d->lossy) {
+                fsck_say(d->fsck, "%s: rebuilt %s of bucket %016llx without its custom metadata", d->path, fsck_name(k.name, name), (unsigned long long)k.bid);
+                return rebuild_small(d, key, value);
+        }
+        d->fsck->report.orphans++;
         fsck_say(d->fsck, "%s: small content without a record: %s of bucket %016llx", d->path, fsck_name(k.name, name), (unsigned long long)k.bid);
         if (d->fsck->mode == FSCK_CHECK)
                 return NULL;

@@ -145,6 +145,8 @@ static void put_chunks(const char *name, size_t n, unsigned chunks)
         OK(store_upload_complete(store, &key, str_of(id), parts, chunks, &attrs, &r));
 }
 
+static bool custom_lost; /* a rebuilt small content has none */
+
 static struct err *get(const char *name, size_t n)
 {
         struct obj_key key = key_of(name);
@@ -158,7 +160,8 @@ static struct err *get(const char *name, size_t n)
         cksum_of(CKSUM_XXHASH, want, n, hex);
         assert_int_equal(content_meta(c)->size, n);
         assert_true(str_eq(content_meta(c)->cksum, str_of(hex)));
-        assert_true(str_eq(store_custom_get(content_meta(c)->custom, STR("k")), STR("v")));
+        if (!custom_lost)
+                assert_true(str_eq(store_custom_get(content_meta(c)->custom, STR("k")), STR("v")));
         e = content_read(c, 0, got, n);
         if (!e)
                 assert_memory_equal(want, got, n);
@@ -537,16 +540,17 @@ static void test_engine_files(void **state)
                         assert_int_equal(stat(path, &st), 0);
                         flip(path, st.st_size * (where + 1) / 4);
                         r = check(FSCK_CHECK);
-                        if (getenv("FSCK_SHOW"))
-                                print_message("%s", said);
                         if (r.corrupt == 0)
                                 assert_int_equal(r.objects, OBJECTS); /* a bit that means nothing */
                         r = check(FSCK_REBUILD);
                         open_store();
                         assert_int_equal(readable("large", 10, LARGE), 10);
                         OK(get("chunks0", 500000));
-                        print_message("%s at %u/4: %u of 20 small objects left\n", files[i], where + 1, readable("small", 20, SMALL));
+                        custom_lost = true;
+                        assert_true(readable("small", 20, SMALL) >= 19); /* one blob may be damaged */
+                        custom_lost = false;
                         close_store();
+                        assert_clean();
                         teardown(NULL);
                 }
         }
