@@ -9,7 +9,8 @@
 #include "store/mountpath.h"
 #include "store/resilver.h"
 
-static struct mountpath *find(struct store *s, const char *path)
+/* By its path; those that were detached too. */
+static struct mountpath *find_any(struct store *s, const char *path)
 {
         struct str p = str_of(path);
         while (p.n > 1 && p.p[p.n - 1] == '/')
@@ -18,6 +19,12 @@ static struct mountpath *find(struct store *s, const char *path)
                 if (str_eq(p, str_of(s->mp[i]->path)))
                         return s->mp[i];
         return NULL;
+}
+
+static struct mountpath *find(struct store *s, const char *path)
+{
+        struct mountpath *mp = find_any(s, path);
+        return mp && !atomic_load(&mp->detached) ? mp : NULL;
 }
 
 static unsigned count_active(struct store *s)
@@ -91,26 +98,34 @@ static struct err *join_withdrawn(struct store *s, struct mountpath *mp)
         return e;
 }
 
+static struct err *check_attach(struct store *s, const char *path)
+{
+        for (unsigned i = 0; i < atomic_load(&s->nmp); i++) {
+                struct mountpath *mp = s->mp[i];
+                if (!atomic_load(&mp->detached) && mountpath__nested(path, mp->path))
+                        return err_new(ERR_INVALID, "mountpaths %s and %s are the same or nested", path, mp->path);
+        }
+        struct stat st;
+        return file_stat_at(AT_FDCWD, path, &st);
+}
+
 struct err *store_mountpath_attach(struct store *s, const char *path, const char *label)
 {
         ASSERT_MAY_BLOCK();
-        struct mountpath *mp;
         LOCK_SCOPE(&s->lock);
-        for (unsigned i = 0; i < s->nmp; i++)
-                if (mountpath__nested(path, s->mp[i]->path) && (strcmp(path, s->mp[i]->path) != 0 || atomic_load(&s->mp[i]->state) != MOUNTPATH_DISABLED))
-                        return err_new(ERR_INVALID, "mountpath %s and %s are the same or nested", path, s->mp[i]->path);
-        if (find(s, path))
-                return join_withdrawn(s, find(s, path));
-        struct stat st;
-        TRY_WRAP(file_stat_at(AT_FDCWD, path, &st), "mountpath %s", path);
-        TRY(mountpath__new(s, path, label, &mp));
-        struct err *e = join_withdrawn(s, mp);
-        if (e) {
-                free(mp);
-                return e;
+        TRY_WRAP(check_attach(s, path), "attach mountpath %s", path);
+        struct mountpath *mp = find_any(s, path);
+        if (!mp) {
+                TRY(mountpath__new(s, path, label, &mp));
+                atomic_store(&mp->detached, true);
+                s->mp[mp->index] = mp;
+                atomic_fetch_add(&s->nmp, 1);
         }
-        s->mp[s->nmp] = mp;
-        atomic_fetch_add(&s->nmp, 1);
+        if (atomic_load(&mp->open))
+                return err_new(ERR_BUSY, "mountpath %s is still being taken out", path);
+        *mp->id = 0; /* another disk may lie there now */
+        TRY(join_withdrawn(s, mp));
+        atomic_store(&mp->detached, false);
         background_drop_kick(s->background);
         return NULL;
 }
@@ -164,6 +179,14 @@ static struct err *stop_placing(struct store *s, struct mountpath *mp)
         return e;
 }
 
+/* It holds nothing any more, so what it remembers of the others is of no use: it may come back as a new one. */
+static struct err *forget_peers(struct mountpath *mp)
+{
+        const struct commit_row rows[3] = { { RECORDS_META, STR("peers"), STR_NONE, true }, { RECORDS_META, STR("absent"), STR_NONE, true },
+                                            { RECORDS_META, STR("mixed"), STR_NONE, true } };
+        return store__commit_rows(mp, rows, 3, false);
+}
+
 /* Second step: it is gone. */
 static struct err *leave(struct store *s, struct mountpath *mp, bool emptied)
 {
@@ -171,7 +194,9 @@ static struct err *leave(struct store *s, struct mountpath *mp, bool emptied)
         LOCK_SCOPE(&s->lock);
         store__set_withdraw(s);
         atomic_store(&mp->closing, true);
-        struct err *e = remember_change(s, emptied ? mp->id : NULL, &p);
+        struct err *e = emptied ? forget_peers(mp) : NULL;
+        if (!e)
+                e = remember_change(s, emptied ? mp->id : NULL, &p);
         bool was_open = atomic_exchange(&mp->open, false); /* the set is made of the open ones */
         if (!e)
                 e = publish(s, &p);
@@ -188,7 +213,7 @@ static struct err *leave(struct store *s, struct mountpath *mp, bool emptied)
         return NULL;
 }
 
-static struct err *take_out(struct store *s, const char *path, bool no_resilver, bool *ret_changed)
+static struct err *take_out(struct store *s, const char *path, bool no_resilver, bool detach, bool *ret_changed)
 {
         ASSERT_MAY_BLOCK();
         mutex_lock(&s->lock);
@@ -199,27 +224,30 @@ static struct err *take_out(struct store *s, const char *path, bool no_resilver,
         if (!mp)
                 return err_new(ERR_MOUNTPATH_NOT_FOUND, "mountpath %s does not exist", path);
         if (state == MOUNTPATH_DISABLED) {
-                *ret_changed = false;
+                *ret_changed = detach;
+                atomic_store(&mp->detached, detach);
                 return NULL;
         }
         if (nactive <= 1 && state == MOUNTPATH_ACTIVE)
                 return err_new(ERR_INVALID, "mountpath %s is the last active one", path);
+        no_resilver |= state == MOUNTPATH_FAILED; /* it takes no writes: what it holds can not be forgotten there */
         TRY(stop_placing(s, mp));
         if (!no_resilver)
                 TRY_WRAP(store__empty(s, mp), "mountpath %s still holds objects", path);
         TRY(leave(s, mp, !no_resilver));
+        atomic_store(&mp->detached, detach);
         *ret_changed = true;
         return NULL;
 }
 
 struct err *store_mountpath_detach(struct store *s, const char *path, bool no_resilver, bool *ret_changed)
 {
-        return take_out(s, path, no_resilver, ret_changed);
+        return take_out(s, path, no_resilver, true, ret_changed);
 }
 
 struct err *store_mountpath_disable(struct store *s, const char *path, bool no_resilver, bool *ret_changed)
 {
-        return take_out(s, path, no_resilver, ret_changed);
+        return take_out(s, path, no_resilver, false, ret_changed);
 }
 
 void store__mountpaths_close_idle(struct store *s)
@@ -239,6 +267,8 @@ struct err *store_mountpaths(struct store *s, struct mountpath_info *ret, unsign
         unsigned n = 0;
         for (unsigned i = 0; i < atomic_load(&s->nmp) && n < max; i++) {
                 struct mountpath *mp = s->mp[i];
+                if (atomic_load(&mp->detached))
+                        continue;
                 struct mountpath_info *info = &ret[n++];
                 memset(info, 0, sizeof *info);
                 str_copy(info->path, sizeof info->path, str_of(mp->path));

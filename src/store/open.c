@@ -117,7 +117,7 @@ static struct err *recover(struct store *s)
                 TRY(store__rename_recover(s, mp));
                 TRY(store__cleanup_mountpath(s, mp, 0, &files, &bytes));
                 if (files)
-                        log_info("%s: removed %llu unfinished files", mp->path, (unsigned long long)files);
+                        log_info("%s: removed %llu files of trash and unfinished work", mp->path, (unsigned long long)files);
         }
         return NULL;
 }

@@ -47,6 +47,7 @@ struct mountpath {
         _Atomic unsigned users; /* scans, puts in progress, background: close waits for them */
         _Atomic bool closing;   /* disabled: closed when the last user leaves */
         _Atomic bool open;
+        _Atomic bool detached;  /* not listed; the place is kept for its index and for another attach */
 };
 /* The active mountpaths at a moment: immutable but for `users`. Whoever reads or changes objects enters the set for that time; a change of the set waits until all left. */
 struct mp_set {

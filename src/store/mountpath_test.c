@@ -1,0 +1,298 @@
+/* Tests of the set of mountpaths: identity and lock, placement, attach, detach, disable, enable, what must not come back. */
+#include "store/test_store.h"
+
+#include "store/mountpath.h"
+
+#define N 60
+
+static void put_all(struct store *s, unsigned from, unsigned to, const char *what)
+{
+        char name[32], data[64];
+        for (unsigned i = from; i < to; i++) {
+                snprintf(name, sizeof name, "o%03u", i);
+                snprintf(data, sizeof data, "%s %u", what, i);
+                assert_ok(test_put(s, name, str_of(data)));
+        }
+}
+
+static void check_all(struct store *s, unsigned from, unsigned to, const char *what)
+{
+        char name[32], data[64];
+        for (unsigned i = from; i < to; i++) {
+                snprintf(name, sizeof name, "o%03u", i);
+                snprintf(data, sizeof data, "%s %u", what, i);
+                if (what)
+                        assert_content(s, name, str_of(data));
+                else
+                        assert_absent(s, name);
+        }
+}
+
+static unsigned count(struct store *s)
+{
+        struct scan *sc;
+        struct str name;
+        struct obj_meta m;
+        unsigned n = 0;
+        assert_ok(store_scan_open(s, 1, STR(""), STR(""), &sc));
+        while (store_scan_next(sc, false, &name, &m))
+                n++;
+        assert_ok(store_scan_close(sc));
+        return n;
+}
+
+/* Keys of a mountpath, tombstones too; `misplaced` counts those that HRW wants elsewhere. */
+static unsigned keys_on(struct store *s, unsigned index, unsigned *misplaced)
+{
+        struct records_iter *it;
+        struct mountpath *mp = s->mp[index];
+        unsigned n = 0;
+        assert_ok(records_iter_new(mp->records, RECORDS_OBJECTS, STR_NONE, STR_NONE, false, &it));
+        struct mp_set *set = store__set_enter(s);
+        for (records_iter_seek(it, STR_NONE); records_iter_valid(it); records_iter_next(it)) {
+                struct obj_key key;
+                assert_ok(record_key_parse(records_iter_key(it), &key));
+                n++;
+                *misplaced += store__set_choose(set, obj_key_digest(&key)) != mp;
+        }
+        store__set_leave(set);
+        records_iter_free(it);
+        return n;
+}
+
+static unsigned misplaced(struct store *s, unsigned mountpaths)
+{
+        unsigned n = 0;
+        for (unsigned i = 0; i < mountpaths; i++)
+                (void)keys_on(s, i, &n);
+        return n;
+}
+
+static void test_placement(void **state)
+{
+        (void)state;
+        struct test_store t;
+        unsigned unused = 0;
+        test_store_begin(&t, 3);
+        put_all(t.s, 0, N, "first");
+        check_all(t.s, 0, N, "first");
+        for (unsigned i = 0; i < 3; i++)
+                assert_true(keys_on(t.s, i, &unused) > N / 8);
+        assert_int_equal(unused, 0);
+        struct mountpath_info info[8];
+        unsigned n;
+        assert_ok(store_mountpaths(t.s, info, 8, &n));
+        assert_int_equal(n, 3);
+        assert_int_equal(info[1].state, MOUNTPATH_ACTIVE);
+        assert_string_equal(info[2].path, t.path[2]);
+        assert_string_equal(store_mountpath_path(t.s, 0), t.path[0]);
+        assert_string_equal(store_mountpath_path(t.s, 9), "");
+        assert_true(info[0].fs.total > 0);
+        test_store_end(&t);
+}
+
+static void test_attach(void **state)
+{
+        (void)state;
+        struct test_store t;
+        test_store_begin(&t, 1);
+        put_all(t.s, 0, N, "first");
+        assert_code(store_mountpath_attach(t.s, t.path[0], NULL), ERR_INVALID);
+        assert_code(store_mountpath_attach(t.s, t.dir, NULL), ERR_INVALID);
+        assert_code(store_mountpath_attach(t.s, "/nonexistent/orlop", NULL), ERR_NOT_FOUND);
+        assert_code(store_mountpath_attach(t.s, "relative", NULL), ERR_NOT_FOUND);
+        assert_ok(store_mountpath_attach(t.s, t.path[1], "fast"));
+        check_all(t.s, 0, N, "first");
+        assert_int_equal(count(t.s), N);
+        put_all(t.s, 0, N / 2, "second"); /* numbered after the old ones, wherever they lie */
+        check_all(t.s, 0, N / 2, "second");
+        check_all(t.s, N / 2, N, "first");
+        assert_int_equal(test_version(t.s, "o001"), 2);
+        assert_int_equal(count(t.s), N);
+        assert_true(misplaced(t.s, 2) > 0);
+        assert_ok(store_resilver(t.s, NULL, NULL));
+        assert_int_equal(misplaced(t.s, 2), 0);
+        assert_false(atomic_load(&t.s->set)->mixed);
+        check_all(t.s, 0, N / 2, "second");
+        check_all(t.s, N / 2, N, "first");
+        test_store_end(&t);
+}
+
+static void test_detach(void **state)
+{
+        (void)state;
+        struct test_store t;
+        bool changed;
+        AUTO_BUF struct buf big = BUF_INIT;
+        for (unsigned i = 0; i < 20000; i++)
+                buf_printf(&big, "%08u", i);
+        test_store_begin(&t, 3);
+        put_all(t.s, 0, N, "first");
+        assert_ok(test_put(t.s, "big1", buf_str(&big)));
+        assert_ok(test_put(t.s, "big2", buf_str(&big)));
+        assert_ok(test_put(t.s, "big3", buf_str(&big)));
+        assert_code(store_mountpath_detach(t.s, "/nonexistent/orlop", false, &changed), ERR_MOUNTPATH_NOT_FOUND);
+        for (unsigned i = 0; i < 2; i++) {
+                assert_ok(store_mountpath_detach(t.s, t.path[i], false, &changed));
+                assert_true(changed);
+                assert_code(store_mountpath_detach(t.s, t.path[i], false, &changed), ERR_MOUNTPATH_NOT_FOUND);
+                check_all(t.s, 0, N, "first");
+                assert_content(t.s, "big1", buf_str(&big));
+                assert_content(t.s, "big2", buf_str(&big));
+                assert_content(t.s, "big3", buf_str(&big));
+                assert_int_equal(count(t.s), N + 3);
+        }
+        assert_code(store_mountpath_detach(t.s, t.path[2], false, &changed), ERR_INVALID);
+        struct mountpath_info info[8];
+        unsigned n;
+        assert_ok(store_mountpaths(t.s, info, 8, &n));
+        assert_int_equal(n, 1);
+        assert_ok(store_mountpath_attach(t.s, t.path[0], NULL));
+        assert_ok(test_put(t.s, "big1", STR("new")));
+        assert_content(t.s, "big1", STR("new"));
+        assert_int_equal(count(t.s), N + 3);
+        assert_false(atomic_load(&t.s->set)->tombstones); /* they were emptied: nothing can come back */
+        test_store_end(&t);
+}
+
+#ifndef ORLOP_STORE_MEM
+/* What was deleted or replaced while a mountpath was away stays so when it comes back. */
+static void test_no_resurrection(void **state)
+{
+        (void)state;
+        struct test_store t;
+        bool changed;
+        test_store_begin(&t, 2);
+        put_all(t.s, 0, N, "first");
+        assert_ok(store_mountpath_disable(t.s, t.path[0], true, &changed));
+        assert_true(changed);
+        char name[32];
+        unsigned here = count(t.s), gone = 0;
+        assert_true(here > 0 && here < N);
+        put_all(t.s, 0, N / 3, "second");
+        for (unsigned i = N / 3; i < 2 * N / 3; i++) {
+                snprintf(name, sizeof name, "o%03u", i);
+                struct obj_key key = test_key(name);
+                struct err *e = store_delete(t.s, &key, NULL, false);
+                if (err_code(e) == ERR_NOT_FOUND) /* it lies on the one that is away: put, then delete */ {
+                        err_free(e);
+                        assert_ok(test_put(t.s, name, STR("short-lived")));
+                        assert_ok(store_delete(t.s, &key, NULL, false));
+                }
+                gone++;
+        }
+        test_store_reopen(&t); /* the command line still names both: the disabled one is back */
+        check_all(t.s, 0, N / 3, "second");
+        check_all(t.s, N / 3, 2 * N / 3, NULL);
+        check_all(t.s, 2 * N / 3, N, "first");
+        assert_int_equal(count(t.s), N - gone);
+        assert_ok(store_resilver(t.s, NULL, NULL));
+        check_all(t.s, 0, N / 3, "second");
+        check_all(t.s, N / 3, 2 * N / 3, NULL);
+        check_all(t.s, 2 * N / 3, N, "first");
+        unsigned wrong = 0;
+        assert_int_equal(keys_on(t.s, 0, &wrong) + keys_on(t.s, 1, &wrong), N - gone); /* tombstones are gone too */
+        assert_int_equal(wrong, 0);
+        test_store_end(&t);
+}
+
+static void test_enable(void **state)
+{
+        (void)state;
+        struct test_store t;
+        bool changed;
+        test_store_begin(&t, 2);
+        put_all(t.s, 0, N, "first");
+        assert_ok(store_mountpath_disable(t.s, t.path[1], true, &changed));
+        put_all(t.s, 0, N / 2, "second");
+        assert_ok(store_mountpath_enable(t.s, t.path[1], &changed));
+        assert_true(changed);
+        assert_ok(store_mountpath_enable(t.s, t.path[1], &changed));
+        assert_false(changed);
+        check_all(t.s, 0, N / 2, "second");
+        check_all(t.s, N / 2, N, "first");
+        assert_int_equal(count(t.s), N);
+        test_store_end(&t);
+}
+
+/* Other directories than last time. */
+static void test_restarts(void **state)
+{
+        (void)state;
+        struct test_store t;
+        test_store_begin(&t, 1);
+        put_all(t.s, 0, N, "first");
+        t.o.npaths = 3;
+        test_store_reopen(&t);
+        check_all(t.s, 0, N, "first");
+        put_all(t.s, 0, N, "second");
+        t.o.paths = (const char *const[]){ t.path[2], t.path[1], t.path[0] };
+        test_store_reopen(&t);
+        check_all(t.s, 0, N, "second");
+        assert_ok(store_resilver(t.s, NULL, NULL));
+        t.o.paths = t.paths;
+        t.o.npaths = 2;
+        test_store_reopen(&t);
+        unsigned left = count(t.s);
+        assert_true(left < N);
+        assert_true(atomic_load(&t.s->set)->tombstones);
+        t.o.npaths = 3;
+        test_store_reopen(&t);
+        check_all(t.s, 0, N, "second");
+        test_store_end(&t);
+}
+#endif
+
+static void test_identity(void **state)
+{
+        (void)state;
+        struct test_store t;
+        char path[300];
+        struct mountpath_identity id;
+        AUTO_BUF struct buf b = BUF_INIT;
+        AUTO_FD int fd = -1;
+        test_store_begin(&t, 1);
+        snprintf(path, sizeof path, "%s/orlop", t.path[0]);
+        assert_ok(file_open_dir(AT_FDCWD, path, &fd));
+        assert_ok(file_read_all(fd, "identity", 4096, &b));
+        assert_ok(mountpath__identity_parse(buf_str(&b), &id));
+        assert_string_equal(id.cluster_uuid, "c1");
+        assert_string_equal(id.target_id, "t1");
+        for (size_t i = 0; i < b.n; i++) {
+                b.p[i] ^= 1;
+                struct err *e = mountpath__identity_parse(buf_str(&b), &id);
+                assert_true(err_code(e) == ERR_CORRUPT || err_code(e) == ERR_FORMAT || i + 1 == b.n);
+                err_free(e);
+                b.p[i] ^= 1;
+                err_free(mountpath__identity_parse((struct str){ b.p, i }, &id));
+        }
+        /* Records without an identity are nobody's to take. */
+        store_close(t.s);
+        t.s = NULL;
+        assert_ok(file_unlink(fd, "identity"));
+        assert_ok(file_mkdir(fd, "records", 0700));
+        assert_code(store_open(&t.o, &t.s), ERR_CORRUPT);
+        test_store_end(&t);
+}
+
+static void test_nested(void **state)
+{
+        (void)state;
+        assert_true(mountpath__nested("/a/b", "/a/b"));
+        assert_true(mountpath__nested("/a", "/a/b"));
+        assert_true(mountpath__nested("/a/b/c", "/a/b"));
+        assert_false(mountpath__nested("/a/b", "/a/bc"));
+        assert_true(mountpath__nested("/", "/a"));
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_placement), cmocka_unit_test(test_attach),   cmocka_unit_test(test_detach), cmocka_unit_test(test_identity),
+                cmocka_unit_test(test_nested),
+#ifndef ORLOP_STORE_MEM
+                cmocka_unit_test(test_enable),    cmocka_unit_test(test_restarts), cmocka_unit_test(test_no_resurrection),
+#endif
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
