@@ -2,7 +2,7 @@
  *
  * GET of a whole object that is in the cache: bytes or verified descriptors go out with header lines that were rendered when the content entered the cache. PUT of a small
  * object whose body has arrived: checksum on the loop, then the mountpath's commit thread, which completes the request (group commit). Anything unusual (other parameters,
- * ranges, checksums of other algorithms, metadata) goes to a worker and the full path of core.c: the two must answer alike (hot_test.c compares them).
+ * ranges, checksums of other algorithms, metadata) goes to a worker and the full path of core.c: the two must answer alike (tests/blackbox/test_two_paths.py compares them).
  *
  * Loop threads; nothing here blocks. A snapshot reference is held per loop. */
 #include "api/hot.h"
@@ -77,7 +77,7 @@ static bool hot_get_headers(const struct http_head *h)
                 char c = (char)(n.p[0] | 0x20);
                 if (c == 'r' && str_eq_nocase(n, STR("Range")))
                         return false;
-                if (c == 'a' && n.n > 4 && (n.p[3] == '-') && str_starts(n, STR("Ais-")))
+                if (c == 'a' && n.n > 4 && n.p[3] == '-' && str_eq_nocase((struct str){ n.p, 4 }, STR("Ais-")))
                         return false;
         }
         return true;
