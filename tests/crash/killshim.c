@@ -1,7 +1,7 @@
 /* tests/crash/killshim.c: a preloaded library that ends the process at the n-th call that changes a file, before it or right after it.
  *
  * It stands between the daemon (RocksDB included) and libc. What counts: calls that change a regular file or a directory, but not standard
- * streams, RocksDB's info log, memory maps, or anything else that is not a regular file. Control is one shared page, named by
+ * streams, RocksDB's info log, directories that exist already, memory maps, or anything else that is not a regular file. Control is one shared page, named by
  * KILLSHIM, that the test writes while the daemon runs:
  *   armed: count calls; target: the number of the call to die at (0: none); after: die after it instead of before; count: calls so far.
  * KILLSHIM_TRACE names a file to which each counted call is appended (name and path), for reading what a point is. */
@@ -282,11 +282,11 @@ int linkat(int fromdir, const char *from, int todir, const char *to, int flags)
 }
 int mkdir(const char *path, mode_t mode)
 {
-        AROUND(int, (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode), 1, "mkdir", -1, path);
+        AROUND(int, (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode), faccessat(AT_FDCWD, path, F_OK, 0) != 0, "mkdir", -1, path);
 }
 int mkdirat(int dirfd, const char *path, mode_t mode)
 {
-        AROUND(int, (int)syscall(SYS_mkdirat, dirfd, path, mode), 1, "mkdir", -1, path);
+        AROUND(int, (int)syscall(SYS_mkdirat, dirfd, path, mode), faccessat(dirfd, path, F_OK, 0) != 0, "mkdir", -1, path);
 }
 int fsetxattr(int fd, const char *name, const void *p, size_t n, int flags)
 {
