@@ -557,6 +557,30 @@ static void test_engine_files(void **state)
         setup_n(1);
 }
 
+/* A lost file that the engine begins with must not pass for an empty store. */
+static void test_lost_current(void **state)
+{
+        struct store_options o = { .paths = path_list, .npaths = 1, .cluster_uuid = "c", .target_id = "t", .node = 1, .small_max = 4096 };
+        char path[512];
+        struct err *e;
+
+        (void)state;
+        populate();
+        close_store();
+        record_file("CURRENT", path);
+        assert_int_equal(unlink(path), 0);
+        e = store_open(&o, &store);
+        assert_non_null(e);
+        err_free(e);
+        store = NULL;
+        (void)check(FSCK_REBUILD);
+        open_store();
+        assert_int_equal(readable("large", 10, LARGE), 10);
+        custom_lost = true;
+        assert_int_equal(readable("small", 20, SMALL), 20);
+        custom_lost = false;
+}
+
 static void test_duplicates(void **state)
 {
         struct fsck_report r;
@@ -620,7 +644,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(test_whole),       TEST(test_corrupt_content), TEST(test_missing_and_orphans), TEST(test_corrupt_records),
-                TEST(test_rebuild_one), TEST(test_rebuild_all),     TEST(test_engine_files),
+                TEST(test_rebuild_one), TEST(test_rebuild_all),     TEST(test_engine_files),    TEST(test_lost_current),
                 cmocka_unit_test_setup_teardown(test_duplicates, setup2, teardown),
         };
 
