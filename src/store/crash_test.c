@@ -1,6 +1,7 @@
 /* Crashes and faults: a child process runs a fixed script and is killed before or after each changing system call, and each batch of records; afterwards the store must hold what was
  * acknowledged, and of the change in progress the old or the new state, never neither. Then the same with errors instead of kills. RocksDB's own system calls are not under
- * os/fault.h; tests/crash covers those from outside. */
+ * os/fault.h; tests/crash covers those from outside. The double of the records survives nothing: this file is empty then. */
+#ifndef ORLOP_STORE_MEM
 #include "store/test_store.h"
 
 #include <signal.h>
@@ -284,7 +285,6 @@ static void test_errors(void **state)
         free(buf);
 }
 
-#ifndef ORLOP_STORE_MEM
 /* The log of records: an incomplete end is what a crash leaves; anything else is an error, not a silent loss. */
 static struct err *find_log(void *arg, const char *name, unsigned char type)
 {
@@ -345,15 +345,18 @@ static void test_log(void **state)
         damage_log(true);
         damage_log(false);
 }
-#endif
 
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_errors),
-#ifndef ORLOP_STORE_MEM
-                cmocka_unit_test(test_log),      cmocka_unit_test(test_points), cmocka_unit_test(test_kill), cmocka_unit_test(test_kill_two),
-#endif
+                cmocka_unit_test(test_errors), cmocka_unit_test(test_log),      cmocka_unit_test(test_points),
+                cmocka_unit_test(test_kill),   cmocka_unit_test(test_kill_two),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
+#else
+int main(void)
+{
+        return 0;
+}
+#endif
