@@ -28,7 +28,7 @@
 #define NET_SCRATCH ((size_t)64 * 1024)     /* per loop: where dropped input lands */
 #define NET_DROP_MAX ((uint64_t)256 * 1024) /* an unread body up to this is dropped to keep the connection */
 #define NET_LINGER_MAX ((uint64_t)64 << 20) /* bytes dropped in a lingering close */
-#define NET_SLICE ((size_t)512 * 1024)      /* a loop gives one connection so much at a time */
+#define NET_SLICE ((size_t)1024 * 1024)     /* a loop gives one connection so much at a time */
 #define NET_PIECE ((size_t)64 * 1024)       /* of a generated body, or of a file read for TLS */
 
 enum conn_state {

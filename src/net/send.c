@@ -303,7 +303,7 @@ static enum net_sent send_memory(struct conn *c, size_t *budget)
         o->head_off += of_head;
         if (done > of_head)
                 memory_sent(x, done - of_head);
-        *budget -= MIN(*budget, done);
+        *budget -= MIN(*budget, done - of_head); /* a head counts for nothing: a body of a slice goes out whole */
         /* A plain socket that took less than offered is full, and will tell when it is not. */
         return done < want && !c->tls ? NET_SENT_FULL : NET_SENT_ALL;
 }
