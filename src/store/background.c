@@ -10,6 +10,7 @@
 #define TICK_NS (NS_PER_SEC)
 #define SPACE_TICKS 3
 #define TRASH_TICKS 5
+#define TEND_TICKS 5
 #define TRASH_BATCH 256u
 
 struct discard {
@@ -125,9 +126,20 @@ static void sync_fast(struct store *s)
                 }
 }
 
+static void tend_records(struct store *s)
+{
+        for (unsigned i = 0; i < atomic_load(&s->nmp); i++)
+                if (mountpath_enter(s->mp[i])) {
+                        records_tend(s->mp[i]->records);
+                        mountpath_leave(s->mp[i]);
+                }
+}
+
 static void tick(struct store *s, unsigned n)
 {
         sync_fast(s);
+        if (n % TEND_TICKS == 0)
+                tend_records(s);
         store__mountpaths_close_idle(s);
         if (n % SPACE_TICKS == 0)
                 store__space_tick(s);

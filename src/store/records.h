@@ -92,6 +92,9 @@ void records_iter_free(struct records_iter *it);
 /* ---- upkeep ---- */
 /* Reclaims the space of removed keys in [from, to). Slow; background only. */
 void records_compact(struct records *r, enum records_family f, struct str from, struct str to);
+/* To be called every few seconds by one thread: lets the engine rewrite its files of small contents once half of them is
+ * garbage, and no longer than that pays. Does not wait for the rewriting. */
+void records_tend(struct records *r);
 /* About how many keys a family has. */
 uint64_t records_estimate(struct records *r, enum records_family f);
 

@@ -7,9 +7,12 @@
 
 #include <rocksdb/c.h>
 
+#include "base/hash.h"
 #include "os/fault.h"
+#include "os/file.h"
 
 #define MIB ((size_t)1 << 20)
+#define GARBAGE_LEAST (64 * MIB)
 
 struct records_env {
         rocksdb_env_t *env;
@@ -21,6 +24,7 @@ struct records {
         rocksdb_options_t *options[RECORDS_FAMILIES]; /* the database's are those of RECORDS_META, the default family */
         rocksdb_readoptions_t *read;
         rocksdb_writeoptions_t *write, *write_sync;
+        bool collecting; /* garbage of small contents, see records_tend */
         char dir[600];
 };
 struct records_batch {
@@ -35,6 +39,15 @@ struct records_iter {
 static const char *const family_names[RECORDS_FAMILIES] = {
         [RECORDS_OBJECTS] = "objects", [RECORDS_SMALL] = "small", [RECORDS_UPLOADS] = "uploads", [RECORDS_META] = "default",
 };
+
+/* Debian builds RocksDB for processors without a CRC instruction: its table-driven CRC32C took a sixth of a small write's
+ * time (docs/adr/0006-crc32c-of-rocksdb.md). The library calls its function through the dynamic symbol table, so this one,
+ * of the same name, type and result, takes its place. A RocksDB without that symbol uses its own. */
+uint32_t records__crc32c_extend(uint32_t crc, const char *p, size_t n) __asm__("_ZN7rocksdb6crc32c6ExtendEjPKcm");
+uint32_t records__crc32c_extend(uint32_t crc, const char *p, size_t n)
+{
+        return hash_crc32c(crc, p, n);
+}
 
 /* RocksDB reports by text alone; its first words are its status. */
 static struct err *engine_error(char *text, const char *dir, const char *doing)
@@ -109,9 +122,11 @@ static rocksdb_options_t *family_options(const struct records_env *e, enum recor
                 rocksdb_options_set_min_blob_size(o, 512);
                 rocksdb_options_set_blob_file_size(o, 128 * MIB);
                 rocksdb_options_set_blob_compression_type(o, rocksdb_no_compression);
-                rocksdb_options_set_enable_blob_gc(o, 1);
-                rocksdb_options_set_blob_gc_age_cutoff(o, 0.3);
-                rocksdb_options_set_blob_gc_force_threshold(o, 0.5);
+                rocksdb_options_set_enable_blob_gc(o, 0); /* records_tend decides */
+                rocksdb_options_set_blob_gc_age_cutoff(o, 1.0);
+                rocksdb_options_set_blob_gc_force_threshold(o, 0.3);
+                rocksdb_options_set_blob_compaction_readahead_size(o, MIB / 4);
+                rocksdb_options_set_level0_file_num_compaction_trigger(o, 8); /* tables of keys alone are small */
                 break;
         default:
                 rocksdb_options_set_write_buffer_size(o, 4 * MIB);
@@ -141,6 +156,7 @@ static struct err *database_options(struct records *r, const struct records_env 
         rocksdb_options_set_max_open_files(o, 256);
         rocksdb_options_set_max_background_jobs(o, 2);
         rocksdb_options_set_max_subcompactions(o, 1);
+        rocksdb_options_compaction_readahead_size(o, MIB / 4);
         rocksdb_options_set_bytes_per_sync(o, MIB);
         rocksdb_options_set_skip_stats_update_on_db_open(o, 1);
         rocksdb_options_set_avoid_unnecessary_blocking_io(o, 1);
@@ -190,9 +206,33 @@ static struct err *new_records(struct records_env *e, const char *dir, bool crea
         return NULL;
 }
 
+/* Whether an entry of the directory shows that a database with content was here. */
+static struct err *look_for_data(void *arg, const char *name, unsigned char type)
+{
+        struct str n = str_of(name);
+        (void)type;
+        if (str_eq(n, STR("CURRENT")))
+                return err_static(ERR_EXISTS);
+        *(bool *)arg |= str_ends(n, STR(".sst")) || str_ends(n, STR(".blob"));
+        return NULL;
+}
+
+/* Without its file CURRENT the engine takes a directory for an empty one, and removes what it does not know. */
+static struct err *refuse_headless(const char *dir)
+{
+        bool data = false;
+        struct err *e = file_each(AT_FDCWD, dir, look_for_data, &data);
+        enum err_code code = err_code(e);
+        if (e && code != ERR_EXISTS && code != ERR_NOT_FOUND)
+                return e;
+        err_free(e);
+        return !e && data ? err_new(ERR_CORRUPT, "records of %s: the file CURRENT is missing", dir) : NULL;
+}
+
 struct err *records_open(struct records_env *e, const char *dir, bool create, struct records **ret)
 {
         struct records *r;
+        TRY(refuse_headless(dir));
         TRY(new_records(e, dir, create, &r));
         char *text = NULL;
         r->db = rocksdb_open_column_families(r->options[RECORDS_META], dir, RECORDS_FAMILIES, family_names, (const rocksdb_options_t *const *)r->options, r->cf,
@@ -414,6 +454,27 @@ void records_iter_free(struct records_iter *it)
 void records_compact(struct records *r, enum records_family f, struct str from, struct str to)
 {
         rocksdb_compact_range_cf(r->db, r->cf[f], from.p, from.n, to.p, to.n);
+}
+
+/* Left to itself, the engine rewrites a part of all contents with each compaction, garbage or not: bytes stored once would
+ * be written ten times. So collecting is off until garbage is half of all (what is written again is then no more than what
+ * is won), and stays on until little is left. */
+void records_tend(struct records *r)
+{
+        rocksdb_column_family_handle_t *cf = r->cf[RECORDS_SMALL];
+        uint64_t all = 0, garbage = 0;
+        if (rocksdb_property_int_cf(r->db, cf, "rocksdb.live-blob-file-size", &all) ||
+            rocksdb_property_int_cf(r->db, cf, "rocksdb.live-blob-file-garbage-size", &garbage))
+                return;
+        bool want = r->collecting ? garbage > all / 5 : garbage > all / 2 && garbage > GARBAGE_LEAST;
+        if (want == r->collecting)
+                return;
+        const char *key = "enable_blob_garbage_collection", *value = want ? "true" : "false";
+        char *text = NULL;
+        rocksdb_set_options_cf(r->db, cf, 1, &key, &value, &text);
+        if (!text)
+                r->collecting = want;
+        rocksdb_free(text); /* Tried again by the next call. */
 }
 
 uint64_t records_estimate(struct records *r, enum records_family f)
