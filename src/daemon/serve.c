@@ -263,6 +263,8 @@ static void stop(struct service *v)
                 jobs_free(v->jobs);
         if (v->pool != NULL)
                 pool_free(v->pool);
+        if (v->node.store != NULL) /* the store's last commits must not wake a server that is gone */
+                store_set_batch_hook(v->node.store, NULL, NULL);
         if (v->server != NULL)
                 http_server_free(v->server);
         if (v->node.store != NULL)

@@ -16,6 +16,10 @@ struct err *store_delete(struct store *s, const struct obj_key *key, const struc
         struct mp_set *set = store__set_enter(s);
         struct commit_op op = { .kind = COMMIT_DELETE, .fast = fast, .key = *key, .cond = cond, .set = set };
         struct err *e = store__commit(store__set_choose(set, obj_key_digest(key)), &op);
+        if (err_code(e) == ERR_NOT_FOUND) {
+                err_free(e);
+                e = store__not_found(set, key);
+        }
         store__set_leave(set);
         return e;
 }

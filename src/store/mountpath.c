@@ -169,6 +169,7 @@ struct err *mountpath__open(struct mountpath *mp, bool create)
         }
         atomic_store(&mp->closing, false);
         atomic_store(&mp->state, MOUNTPATH_ACTIVE);
+        atomic_store(&mp->unopened, false);
         atomic_store(&mp->open, true);
         return NULL;
 }

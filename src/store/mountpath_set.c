@@ -213,6 +213,24 @@ static struct err *leave(struct store *s, struct mountpath *mp, bool emptied)
         return NULL;
 }
 
+/* One that could not be opened is given up by an operator: from now on what it holds counts as absent. */
+static struct err *give_up(struct store *s, struct mountpath *mp)
+{
+        struct peers p;
+        LOCK_SCOPE(&s->lock);
+        if (!atomic_exchange(&mp->unopened, false))
+                return NULL;
+        store__set_withdraw(s);
+        struct err *e = remember_change(s, NULL, &p);
+        if (!e)
+                e = publish(s, &p);
+        if (e) {
+                atomic_store(&mp->unopened, true);
+                atomic_store(&s->set, s->sets);
+        }
+        return e;
+}
+
 static struct err *take_out(struct store *s, const char *path, bool no_resilver, bool detach, bool *ret_changed)
 {
         ASSERT_MAY_BLOCK();
@@ -224,7 +242,8 @@ static struct err *take_out(struct store *s, const char *path, bool no_resilver,
         if (!mp)
                 return err_new(ERR_MOUNTPATH_NOT_FOUND, "mountpath %s does not exist", path);
         if (state == MOUNTPATH_DISABLED) {
-                *ret_changed = detach;
+                *ret_changed = detach || atomic_load(&mp->unopened);
+                TRY(give_up(s, mp));
                 atomic_store(&mp->detached, detach);
                 return NULL;
         }

@@ -275,6 +275,54 @@ static void test_identity(void **state)
         test_store_end(&t);
 }
 
+/* A mountpath that can not be opened: what is not found elsewhere is an error until it is given up, or opened after all. */
+static void test_unopened(void **state)
+{
+        (void)state;
+        struct test_store t;
+        unsigned errors = 0, found = 0, unused = 0, n;
+        char name[32], identity[600];
+        AUTO_BUF struct buf saved = BUF_INIT, b = BUF_INIT;
+        bool changed;
+        struct scan *sc;
+        struct obj_key key = test_key("nobody");
+        test_store_begin(&t, 2);
+        put_all(t.s, 0, N, "first");
+        n = keys_on(t.s, 1, &unused);
+        store_close(t.s);
+        snprintf(identity, sizeof identity, "%s/orlop/identity", t.path[1]);
+        assert_ok(file_read_all(AT_FDCWD, identity, 4096, &saved));
+        for (unsigned round = 0; round < 2; round++) {
+                assert_ok(file_replace(AT_FDCWD, identity, STR("garbage"), 0600));
+                test_store_open(&t);
+                errors = found = 0;
+                for (unsigned i = 0; i < N; i++) {
+                        snprintf(name, sizeof name, "o%03u", i);
+                        struct err *e = test_get(t.s, name, &b);
+                        errors += err_code(e) == ERR_IO;
+                        found += !e;
+                        err_free(e);
+                }
+                assert_int_equal(errors, n);
+                assert_int_equal(found, N - n);
+                assert_code(test_get(t.s, "nobody", &b), ERR_IO);
+                assert_code(store_delete(t.s, &key, NULL, false), ERR_IO);
+                assert_code(store_scan_open(t.s, 1, STR(""), STR(""), &sc), ERR_IO);
+                if (round == 0) { /* repaired: all is back */
+                        assert_ok(file_replace(AT_FDCWD, identity, buf_str(&saved), 0600));
+                        assert_ok(store_mountpath_enable(t.s, t.path[1], &changed));
+                        check_all(t.s, 0, N, "first");
+                        assert_int_equal(count(t.s), N);
+                        store_close(t.s);
+                }
+        }
+        assert_ok(store_mountpath_detach(t.s, t.path[1], true, &changed)); /* given up */
+        assert_true(changed);
+        assert_code(test_get(t.s, "nobody", &b), ERR_NOT_FOUND);
+        assert_int_equal(count(t.s), N - n);
+        test_store_end(&t);
+}
+
 static void test_nested(void **state)
 {
         (void)state;
@@ -289,7 +337,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_placement), cmocka_unit_test(test_attach),   cmocka_unit_test(test_detach), cmocka_unit_test(test_identity),
-                cmocka_unit_test(test_nested),
+                cmocka_unit_test(test_nested),    cmocka_unit_test(test_unopened),
 #ifndef ORLOP_STORE_MEM
                 cmocka_unit_test(test_enable),    cmocka_unit_test(test_restarts), cmocka_unit_test(test_no_resurrection),
 #endif

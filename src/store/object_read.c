@@ -5,7 +5,9 @@
  * a fault of ours.
  *
  * Mixed sets: the other mountpaths are asked before the chosen one. Whoever moves an object places it on the chosen one before the old copy is forgotten, so that one of both
- * is always seen. */
+ * is always seen.
+ *
+ * While a mountpath that was asked for could not be opened, a record that is not found is an error, not an absence: the object may lie there. */
 #include "store/cache.h"
 
 #define TRIES_MAX 1000
@@ -52,6 +54,13 @@ static struct err *get_newest(struct mp_set *set, struct mountpath *chosen, stru
         return NULL;
 }
 
+struct err *store__not_found(const struct mp_set *set, const struct obj_key *key)
+{
+        if (!set->unopened)
+                return err_static(ERR_NOT_FOUND);
+        return err_new(ERR_IO, "mountpath %s could not be opened: whether " STR_FMT " exists is not known", set->unopened->path, STR_ARG(key->name));
+}
+
 struct err *store__record_get(struct mp_set *set, const struct obj_key *key, bool want_tombstones, struct buf *b, struct record *ret,
                               struct mountpath **ret_mp)
 {
@@ -62,7 +71,12 @@ struct err *store__record_get(struct mp_set *set, const struct obj_key *key, boo
         TRY(record_key(key, kb, &k));
         if (store__dropped(mp->store, key->bid))
                 return err_static(ERR_NOT_FOUND);
-        TRY(set->mixed ? get_newest(set, mp, k, b, &r, &mp) : get_one(mp, k, b, &r));
+        struct err *e = set->mixed ? get_newest(set, mp, k, b, &r, &mp) : get_one(mp, k, b, &r);
+        if (err_code(e) == ERR_NOT_FOUND) {
+                err_free(e);
+                return store__not_found(set, key);
+        }
+        TRY(e);
         if (r.tombstone && !want_tombstones)
                 return err_static(ERR_NOT_FOUND);
         *ret = r;

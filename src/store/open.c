@@ -81,7 +81,8 @@ static struct err *open_mountpaths(struct store *s, const struct store_options *
                         return e;
                 }
                 char text[512];
-                log_error("%s; it stays disabled", err_text(e, text, sizeof text));
+                log_error("%s; it stays disabled, and what is not found elsewhere is an error until it is enabled or detached", err_text(e, text, sizeof text));
+                atomic_store(&mp->unopened, true);
                 first = err_first(first, e);
         }
         if (opened) {

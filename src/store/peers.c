@@ -119,6 +119,9 @@ struct err *peers__set(struct store *s, const struct peers *p, struct mp_set **r
                         set->mp[set->nall++] = s->mp[i];
         set->mixed = p->mixed || set->nall > set->n;
         set->tombstones = p->nabsent > 0;
+        for (unsigned i = 0; i < s->nmp && !set->unopened; i++)
+                if (atomic_load(&s->mp[i]->unopened))
+                        set->unopened = s->mp[i];
         if (!set->n) {
                 free(set);
                 return err_new(ERR_INVALID, "no mountpath is active");

@@ -48,6 +48,7 @@ struct mountpath {
         _Atomic bool closing;   /* disabled: closed when the last user leaves */
         _Atomic bool open;
         _Atomic bool detached;  /* not listed; the place is kept for its index and for another attach */
+        _Atomic bool unopened;  /* asked for, and could not be opened: what it holds is not known */
 };
 /* The active mountpaths at a moment: immutable but for `users`. Whoever reads or changes objects enters the set for that time; a change of the set waits until all left. */
 struct mp_set {
@@ -56,6 +57,7 @@ struct mp_set {
         unsigned nall;   /* those from n on are being emptied: they are only looked at */
         bool mixed;      /* objects may lie on another mountpath than the chosen one: look on all, the largest stamp wins */
         bool tombstones; /* a mountpath is away that may come back: deletes leave a tombstone */
+        const struct mountpath *unopened; /* one that could not be opened, or null: what is not found may lie there */
         _Atomic unsigned users;
         struct mp_set *older;
 };
@@ -81,6 +83,7 @@ struct store {
         _Atomic unsigned dropped_any;
         _Atomic(void (*)(void *)) batch_hook;
         _Atomic(void *) batch_hook_arg;
+        _Atomic unsigned batch_hook_users; /* commit threads that may be inside the hook */
         _Atomic uint64_t stat_commits, stat_batches, stat_io_errors, stat_corrupt, stat_verify_bytes;
         _Atomic bool stopping;
 };
@@ -177,6 +180,8 @@ void committer_stop(struct committer *c);
 
 /* ---- reading: object_read.c ---- */
 
+/* That nothing was found: NOT_FOUND, or IO while a mountpath could not be opened, since nobody knows what it holds. Never null. */
+MUST_CHECK struct err *store__not_found(const struct mp_set *set, const struct obj_key *key);
 /* The newest record of a key over the mountpaths of the set (mixed: all; else the chosen one), its mountpath, and its encoded bytes in b, which *ret borrows. NOT_FOUND for
  * tombstones too, unless want_tombstones. */
 MUST_CHECK struct err *store__record_get(struct mp_set *set, const struct obj_key *key, bool want_tombstones, struct buf *b, struct record *ret,

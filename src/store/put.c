@@ -270,6 +270,8 @@ size_t store_small_max(const struct store *s)
 void store_set_batch_hook(struct store *s, void (*fn)(void *arg), void *arg)
 {
         atomic_store(&s->batch_hook, NULL);
+        while (atomic_load(&s->batch_hook_users)) /* what the old one needs may be freed when we return */
+                clock_sleep_ns(NS_PER_MS / 10);
         atomic_store(&s->batch_hook_arg, arg);
         atomic_store(&s->batch_hook, fn);
 }

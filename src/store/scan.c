@@ -52,6 +52,8 @@ static struct err *add_source(struct scan *sc, struct mountpath *mp, struct str 
 
 static struct err *add_sources(struct scan *sc, struct mp_set *set, struct str lower, struct str upper)
 {
+        if (set->unopened)
+                return err_new(ERR_IO, "mountpath %s could not be opened: what it holds can not be listed", set->unopened->path);
         sc->sources = calloc(set->nall, sizeof *sc->sources);
         if (!sc->sources)
                 return err_static(ERR_NO_MEMORY);

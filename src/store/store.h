@@ -36,7 +36,8 @@ struct store_options {
         void (*render)(const struct obj_key *key, const struct obj_meta *meta, struct buf *out);
 };
 /* Opens (or makes) all mountpaths, takes their locks (ERR_IN_USE), rolls recovery, starts commit threads and background cleaning. A mountpath that can not be opened is
- * reported and disabled if others remain; none left is an error. */
+ * reported and disabled if others remain, and until it is enabled, disabled or detached what is not found elsewhere is an error (IO), and so are listings; none left is an
+ * error. */
 MUST_CHECK struct err *store_open(const struct store_options *o, struct store **ret);
 /* Ends background work, waits for commits, syncs, closes. */
 void store_close(struct store *s);
@@ -96,7 +97,7 @@ void store_put_abort(struct put *p);
 typedef void store_put_done_fn(void *arg, struct err *e, const struct put_result *r);
 bool store_put_small_async(struct store *s, const struct obj_key *key, const void *data, size_t n, const struct put_attrs *a, store_put_done_fn *done,
                            void *arg) MUST_CHECK;
-/* Called on a commit thread after each batch's `done` calls: for batching wake-ups. */
+/* Called on a commit thread after each batch's `done` calls: for batching wake-ups. Null: none; when this returns the one before is not called any more. */
 void store_set_batch_hook(struct store *s, void (*fn)(void *arg), void *arg);
 /* Largest content for store_put_small_async. */
 size_t store_small_max(const struct store *s);
