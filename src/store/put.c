@@ -221,7 +221,7 @@ static struct str keep(char **at, struct str s)
 
 static struct async_put *async_new(const struct obj_key *key, struct str data, const struct put_attrs *a)
 {
-        struct async_put *p = malloc(sizeof *p + key->name.n + data.n + a->cksum.n + a->custom.n + a->cond.cksum.n);
+        struct async_put *p = malloc(sizeof *p + key->name.n + a->cksum.n + a->custom.n + a->cond.cksum.n);
         if (!p)
                 return NULL;
         char *at = p->bytes;
@@ -236,7 +236,7 @@ static struct async_put *async_new(const struct obj_key *key, struct str data, c
                                     .size = data.n,
                                     .where = data.n ? RECORD_SMALL : RECORD_EMPTY,
                                     .done = async_done };
-        p->op.small = keep(&at, data);
+        p->op.small = data;
         return p;
 }
 

@@ -92,8 +92,9 @@ uint64_t store_put_size(const struct put *p);
 MUST_CHECK struct err *store_put_commit(struct put *p, const struct put_attrs *a, struct put_result *ret);
 /* Drops it. Null is fine. */
 void store_put_abort(struct put *p);
-/* A whole small content (n <= small_max) in one call that never blocks: loops may call it. data, key->name and attrs' strings are copied. `done` runs later on the commit
- * thread, exactly once (never before this returns): it owns e. Returns false when the commit queue is full: nothing was taken. */
+/* A whole small content (n <= small_max) in one call that never blocks: loops may call it. key->name and attrs' strings
+ * are copied; `data` stays the caller's and must live until `done` is called. `done` runs later on the commit thread,
+ * exactly once: it owns e. Returns false when the commit queue is full: nothing was taken. */
 typedef void store_put_done_fn(void *arg, struct err *e, const struct put_result *r);
 bool store_put_small_async(struct store *s, const struct obj_key *key, const void *data, size_t n, const struct put_attrs *a, store_put_done_fn *done,
                            void *arg) MUST_CHECK;

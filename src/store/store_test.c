@@ -328,15 +328,17 @@ static void test_async(void **state)
         (void)state;
         struct test_store t;
         struct async a = { 0 };
+        static char data[500][32]; /* must live until it is stored */
         unsigned taken = 0;
         test_store_begin(&t, 1);
         store_set_batch_hook(t.s, on_batch, &a);
         for (unsigned i = 0; i < 500; i++) {
-                char name[32], data[32];
+                char name[32], *text = data[i];
                 snprintf(name, sizeof name, "n%u", i);
-                snprintf(data, sizeof data, "data %u", i);
+                snprintf(text, sizeof data[i], "data %u", i);
                 struct obj_key key = test_key(name);
-                taken += store_put_small_async(t.s, &key, data, strlen(data), &(struct put_attrs){ .versioned = true }, on_done, &a);
+                struct put_attrs attrs = { .versioned = true };
+                taken += store_put_small_async(t.s, &key, text, strlen(text), &attrs, on_done, &a);
         }
         while (a.done < taken)
                 clock_sleep_ns(NS_PER_MS);
