@@ -1,5 +1,5 @@
 -- Requests for wrk: GET over a set of prepared paths, or PUT under names that are new each time. Arguments: get PREFIX COUNT QUERY | put PREFIX BYTES QUERY.
-local made, turn, mode, prefix, query, body, id = {}, 0, "get", "", "", "", 0
+local made, turn, mode, prefix, query, body, id, before, after = {}, 0, "get", "", "", "", 0, "", ""
 local threads = 0
 
 function setup(thread)
@@ -18,7 +18,9 @@ function init(args)
     local t = {}
     for i = 1, tonumber(args[3]) do t[i] = string.char(32 + (i * 7 + i / 64) % 90) end
     body = table.concat(t)
-    prefix = prefix .. string.format("%x-%d-", math.random(0, 0xfffffff), id)
+    local path = prefix .. string.format("%x-%d-", math.random(0, 0xfffffff), id)
+    -- wrk.format once: building each head anew would cost the client more than the server spends on the request
+    before, after = wrk.format("PUT", path .. "@" .. query, nil, body):match("^(PUT [^@]*)@(.*)$")
   end
 end
 
@@ -27,7 +29,7 @@ function request()
   if mode == "get" then
     return made[turn % (#made + 1)]
   end
-  return wrk.format("PUT", prefix .. turn .. query, nil, body)
+  return before .. turn .. after
 end
 
 function done(summary, latency, requests)
