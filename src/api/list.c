@@ -31,7 +31,8 @@ static bool wanted_bucket(const struct api_req *r, const struct bucket *b, bool 
 
 static struct err *list_buckets(struct api_req *r)
 {
-        struct str provider = api_param(r, "provider"), space = api_param(r, "namespace");
+        struct str provider = api_param(r, "provider"), space = api_param(r, "namespace"), presence = api_param(r, "presence");
+        bool here = str_eq(presence, STR("2")) || str_eq(presence, STR("3")); /* only what the cluster has: nobody else needs to be asked */
         char uuid[NS_UUID_MAX + 1] = "", ns[NS_NAME_MAX + 1] = "";
         bool any_ns = space.n == 0 || str_eq(space, STR("@")), sys;
         enum provider p = PROVIDER_AIS;
@@ -42,11 +43,11 @@ static struct err *list_buckets(struct api_req *r)
         TRY(api_param_bool(r, "sys", &sys));
         if (provider.n)
                 TRY(provider_parse(provider, &p));
-        if (p != PROVIDER_AIS)
+        if (p != PROVIDER_AIS && !here)
                 return err_new(ERR_MISSING_BACKEND, "%s backend is missing in the cluster configuration", provider_name(p));
         if (!any_ns)
                 TRY(namespace_parse(space, uuid, ns));
-        if (uuid[0])
+        if (uuid[0] && !here)
                 return err_new(ERR_NOT_FOUND, "remote cluster \"%s\" does not exist", uuid);
         api__json(r, &w, &b);
         jw_array(&w, NULL);

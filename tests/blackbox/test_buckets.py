@@ -321,6 +321,14 @@ def test_list_buckets_is_sorted(wire, make_bucket):
     assert names == sorted(names)
 
 
+@pytest.mark.parametrize("where", [{"provider": "aws"}, {"provider": "ais", "namespace": "@nobody"}], ids=str)
+def test_list_buckets_of_others(wire, where):
+    """What the cluster itself holds of them is nothing; asking them is an error."""
+    r = wire.action("GET", "/v1/buckets", "list", params=where | {"presence": "2"})
+    assert (r.status_code, r.json()) == (200, [])
+    check_error(wire.action("GET", "/v1/buckets", "list", params=where), (400, 404))
+
+
 def test_list_buckets_form(wire, bck):
     r = wire.action("GET", "/v1/buckets", "list")
     assert r.headers["Content-Type"].startswith("application/json")
