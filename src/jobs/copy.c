@@ -129,9 +129,9 @@ static struct err *run(struct job *j, void *arg)
 {
         const struct copy_args *a = arg;
 
-        TRY(job__each(j, a->from, a->sel, visit, arg));
+        TRY(job__each(j, &(struct job_walk){ a->from, a->sel, visit, arg, a->o.limits.workers }));
         if (a->o.synchronize && !a->o.dry_run)
-                TRY(job__each(j, a->to, a->sel, prune, arg));
+                TRY(job__each(j, &(struct job_walk){ a->to, a->sel, prune, arg, a->o.limits.workers }));
         return NULL;
 }
 

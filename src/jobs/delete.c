@@ -7,7 +7,7 @@
 struct delete_args {
         uint64_t bid;
         struct job_names *sel;
-        bool continue_on_error;
+        struct job_limits limits;
 };
 
 static void free_args(void *p)
@@ -34,7 +34,7 @@ static struct err *visit(struct job *j, const struct bucket *b, struct str name,
                         err_free(e);
                 return NULL;
         }
-        if (!a->continue_on_error)
+        if (!a->limits.continue_on_error)
                 return e;
         job_note_error(j, e);
         return NULL;
@@ -44,7 +44,7 @@ static struct err *run(struct job *j, void *arg)
 {
         const struct delete_args *a = arg;
 
-        return job__each(j, a->bid, a->sel, visit, arg);
+        return job__each(j, &(struct job_walk){ a->bid, a->sel, visit, arg, a->limits.workers });
 }
 
 struct err *job_start_delete(struct jobs *js, const struct bucket *b, struct job_names *sel, const struct job_limits *l, char ret_id[static 40])
@@ -62,7 +62,7 @@ struct err *job_start_delete(struct jobs *js, const struct bucket *b, struct job
                 job_names_free(sel);
                 return err_static(ERR_NO_MEMORY);
         }
-        *a = (struct delete_args){ b->bid, sel, l->continue_on_error };
+        *a = (struct delete_args){ b->bid, sel, *l };
         spec.arg = a;
         snprintf(spec.ctlmsg, sizeof(spec.ctlmsg), "%s", job_names_text(sel, text));
         return jobs_start(js, &spec, ret_id);

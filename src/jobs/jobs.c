@@ -265,6 +265,16 @@ struct node *jobs__node(struct jobs *js)
         return js->node;
 }
 
+struct pool *job__pool(struct job *j)
+{
+        return j->js->pool;
+}
+
+bool job__aborted(struct job *j)
+{
+        return atomic_load_explicit(&j->abort, memory_order_relaxed);
+}
+
 struct node *job_node(struct job *j)
 {
         return j->js->node;

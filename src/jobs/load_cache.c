@@ -21,7 +21,7 @@ static struct err *visit(struct job *j, const struct bucket *b, struct str name,
 
 static struct err *run(struct job *j, void *arg)
 {
-        return job__each(j, *(uint64_t *)arg, NULL, visit, NULL);
+        return job__each(j, &(struct job_walk){ .bid = *(uint64_t *)arg, .fn = visit });
 }
 
 struct err *job__start_load_cache(struct jobs *js, const struct job_start_args *a, char ret_id[static 40])

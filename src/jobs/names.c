@@ -1,7 +1,7 @@
 /* jobs/names.c: which objects a multi-object job means, and the walk over them.
  *
- * An explicit list and a template are names that may or may not exist; a prefix is listed, page by page. Each page looks the bucket up again. A walk that deletes what
- * it visits is safe: the next page starts after the last name of the page before. */
+ * An explicit list and a template are names that may or may not exist; a prefix is listed, page by page. Each page looks the bucket up again; its names are visited by
+ * several workers (crew.c). A walk that deletes what it visits is safe: the next page starts after the last name of the page before. */
 #include "jobs/priv.h"
 
 #include <stdio.h>
@@ -127,7 +127,7 @@ static void collect(void *arg, const struct flow_list_entry *e)
 }
 
 /* One page of a listing; *after is where the next one starts. */
-static struct err *prefix_page(struct job *j, uint64_t bid, struct str prefix, struct buf *after, bool *ret_more, job_visit_fn *fn, void *arg)
+static struct err *prefix_page(struct job *j, const struct job_walk *walk, struct str prefix, struct buf *after, bool *ret_more)
 {
         AUTO_SNAPSHOT const struct snapshot *snap = NULL;
         const struct bucket *b;
@@ -137,24 +137,20 @@ static struct err *prefix_page(struct job *j, uint64_t bid, struct str prefix, s
         struct str last;
 
         arena_init(&arena, 64 * 1024, 0);
-        TRY(job__bucket(j, bid, &snap, &b));
+        TRY(job__bucket(j, walk->bid, &snap, &b));
         p.names = arena_alloc(&arena, (PAGE_NAMES + 1) * sizeof(*p.names));
         if (!p.names)
                 return err_static(ERR_NO_MEMORY);
         TRY(flow_list(job_node(j), b, &o, collect, &p, &arena, ret_more, &last));
         if (p.full)
                 return err_static(ERR_NO_MEMORY);
-        for (unsigned i = 0; i < p.n; i++) {
-                if (!job_go_on(j))
-                        return job__cancelled();
-                TRY(fn(j, b, p.names[i], arg));
-        }
+        TRY(job__crew_run(j, walk, b, p.names, p.n));
         buf_clear(after);
         buf_adds(after, last);
         return buf_err(after);
 }
 
-static struct err *each_prefix(struct job *j, uint64_t bid, struct str prefix, job_visit_fn *fn, void *arg)
+static struct err *each_prefix(struct job *j, const struct job_walk *walk, struct str prefix)
 {
         AUTO_BUF struct buf after = BUF_INIT;
         bool more = true;
@@ -162,39 +158,58 @@ static struct err *each_prefix(struct job *j, uint64_t bid, struct str prefix, j
         while (more) {
                 if (!job_go_on(j))
                         return job__cancelled();
-                TRY(prefix_page(j, bid, prefix, &after, &more, fn, arg));
+                TRY(prefix_page(j, walk, prefix, &after, &more));
         }
         return NULL;
 }
 
-static struct err *each_known(struct job *j, uint64_t bid, const struct job_names *s, job_visit_fn *fn, void *arg)
+/* Names i and following of a list or template, at most PAGE_NAMES. */
+static struct err *known_page(struct job *j, const struct job_walk *walk, uint64_t i, unsigned n)
 {
-        uint64_t n = s->n > 0 ? s->n : s->sel.count;
-        AUTO_BUF struct buf name = BUF_INIT;
+        AUTO_SNAPSHOT const struct snapshot *snap = NULL;
+        const struct job_names *s = walk->sel;
+        const struct bucket *b;
+        AUTO_BUF struct buf text = BUF_INIT;
+        struct str names[PAGE_NAMES];
+        size_t ends[PAGE_NAMES];
 
-        for (uint64_t i = 0; i < n;) {
-                AUTO_SNAPSHOT const struct snapshot *snap = NULL;
-                const struct bucket *b;
+        TRY(job__bucket(j, walk->bid, &snap, &b));
+        for (unsigned k = 0; k < n; k++) {
+                if (s->n > 0) {
+                        size_t start = i + k ? s->ends[i + k - 1] : 0;
 
-                TRY(job__bucket(j, bid, &snap, &b));
-                for (unsigned k = 0; k < PAGE_NAMES && i < n; k++, i++) {
-                        if (!job_go_on(j))
-                                return job__cancelled();
-                        buf_clear(&name);
-                        if (s->n > 0)
-                                buf_add(&name, s->text.p + (i ? s->ends[i - 1] : 0), s->ends[i] - (i ? s->ends[i - 1] : 0));
-                        else
-                                selection_name(&s->sel, i, &name);
-                        TRY(buf_err(&name));
-                        TRY(fn(j, b, buf_str(&name), arg));
+                        names[k] = (struct str){ s->text.p + start, s->ends[i + k] - start };
+                } else {
+                        selection_name(&s->sel, i + k, &text);
+                        ends[k] = text.n;
                 }
         }
+        TRY(buf_err(&text));
+        for (unsigned k = 0; s->n == 0 && k < n; k++) { /* only now: the buffer moved while it grew */
+                size_t start = k ? ends[k - 1] : 0;
+
+                names[k] = (struct str){ text.p + start, ends[k] - start };
+        }
+        return job__crew_run(j, walk, b, names, n);
+}
+
+static struct err *each_known(struct job *j, const struct job_walk *walk)
+{
+        uint64_t n = walk->sel->n > 0 ? walk->sel->n : walk->sel->sel.count;
+
+        for (uint64_t i = 0; i < n; i += PAGE_NAMES) {
+                if (!job_go_on(j))
+                        return job__cancelled();
+                TRY(known_page(j, walk, i, (unsigned)MIN(n - i, PAGE_NAMES)));
+        }
         return NULL;
 }
 
-struct err *job__each(struct job *j, uint64_t bid, const struct job_names *s, job_visit_fn *fn, void *arg)
+struct err *job__each(struct job *j, const struct job_walk *walk)
 {
+        const struct job_names *s = walk->sel;
+
         if (s && (s->n > 0 || s->sel.kind == SELECT_TEMPLATE))
-                return each_known(j, bid, s, fn, arg);
-        return each_prefix(j, bid, s && s->sel.kind == SELECT_PREFIX ? s->sel.prefix : STR(""), fn, arg);
+                return each_known(j, walk);
+        return each_prefix(j, walk, s && s->sel.kind == SELECT_PREFIX ? s->sel.prefix : STR(""));
 }

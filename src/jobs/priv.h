@@ -16,11 +16,24 @@ void job__with_result(struct job *j, void (*fn)(void *arg, void *result), void *
 MUST_CHECK struct err *jobs__with_result(struct jobs *js, const char *kind, struct str id, struct err *(*fn)(void *arg, const struct job_snap *snap, void *result),
                                          void *arg);
 
-/* One selected object. meta is null when only its name is known (explicit lists and templates). */
+/* Does the job's work on one selected object. Several workers call it at once. */
 typedef struct err *job_visit_fn(struct job *j, const struct bucket *b, struct str name, void *arg);
-/* Visits the objects of a bucket that `sel` means (null: all), page by page, until an error of fn or an abort (CANCELLED). The bucket is looked up again for each page by
+struct job_walk {
+        uint64_t bid;
+        const struct job_names *sel; /* null: all */
+        job_visit_fn *fn;
+        void *arg;
+        int64_t workers;             /* as job_limits.workers */
+};
+/* Visits the objects of a bucket that w->sel means, page by page, until an error of fn or an abort (CANCELLED). The bucket is looked up again for each page by
  * its id, so that a bucket that was destroyed meanwhile ends the job with BUCKET_NOT_FOUND. */
-MUST_CHECK struct err *job__each(struct job *j, uint64_t bid, const struct job_names *sel, job_visit_fn *fn, void *arg);
+MUST_CHECK struct err *job__each(struct job *j, const struct job_walk *w);
+/* Visits these names, with the help of other pool workers if any are free; returns when none of them works any more. */
+MUST_CHECK struct err *job__crew_run(struct job *j, const struct job_walk *w, const struct bucket *b, const struct str *names, unsigned n);
+/* The pool that jobs run on. */
+struct pool *job__pool(struct job *j);
+/* Whether the job has been asked to stop; for its helpers (the job itself asks job_go_on). */
+bool job__aborted(struct job *j);
 /* Whether a name that does not exist is worth an error: only when the client listed it. */
 bool job__names_explicit(const struct job_names *sel);
 /* A reference to the bucket's current state; the caller cluster_unpin()s *ret_snap. BUCKET_NOT_FOUND. */
