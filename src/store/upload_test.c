@@ -1,8 +1,10 @@
 /* Uploads, appends and cleaning on a whole store: rules, threads, restarts, a random walk beside a model, faults of files. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -662,6 +664,120 @@ static void test_faults(void **state)
         cleanup_finds(0);
 }
 
+/* ---- the process ends at any change of a file ---- */
+
+/* One upload and one append with a flush; tells each acknowledgement by a letter. Never returns. */
+static void crash_child(unsigned round, unsigned nth, int out)
+{
+        char name[32], id[17], append[17], spec[64], hex[CKSUM_HEX_MAX] = "";
+        struct put_attrs attrs = plain();
+        unsigned parts[] = { 1, 2 };
+        struct obj_key key;
+        struct put_result r;
+
+        open_store();
+        (void)snprintf(spec, sizeof(spec), "any:%u:%s", nth, nth % 2 ? "kill" : "kill-after");
+        OK(fault_set(str_of(spec)));
+        (void)snprintf(name, sizeof(name), "up%u", round);
+        key = key_of(name);
+        OK(store_upload_create(store, &key, STR_NONE, id));
+        OK(try_part(name, id, 1, round, 70000));
+        OK(try_part(name, id, 2, round + 1000, 100));
+        OK(store_upload_complete(store, &key, str_of(id), parts, 2, &attrs, &r));
+        OK(file_write_full(out, "u", 1));
+        (void)snprintf(name, sizeof(name), "log%u", round);
+        key = key_of(name);
+        OK(try_append(name, append, true, round, 50000));
+        (void)snprintf(hex, sizeof(hex), "a%s", append);
+        OK(file_write_full(out, hex, 17));
+        OK(try_append(name, append, false, round + 1000, 30000));
+        OK(file_write_full(out, "b", 1));
+        OK(store_append_flush(store, &key, str_of(append), &attrs, CKSUM_NONE, STR_NONE, &r));
+        OK(file_write_full(out, "f", 1));
+        _exit(0);
+}
+
+static bool object_is(const char *name, const struct piece *pieces, unsigned n, unsigned chunks)
+{
+        struct obj_key key = key_of(name);
+        struct content *c;
+        struct err *e = store_open_object(store, &key, &c);
+
+        if (err_code(e) == ERR_NOT_FOUND) {
+                err_free(e);
+                return false;
+        }
+        OK(e);
+        content_unref(c);
+        check_object(name, pieces, n, chunks);
+        return true;
+}
+
+static void crash_check(unsigned round, const char *told, size_t n)
+{
+        struct piece up[] = { { round, 70000 }, { round + 1000, 100 } }, log[] = { { round, 50000 }, { round + 1000, 30000 } };
+        struct put_attrs attrs = plain();
+        struct obj_key key;
+        struct put_result r;
+        char name[32];
+
+        (void)snprintf(name, sizeof(name), "up%u", round);
+        if (!object_is(name, up, 2, 2))
+                assert_true(n == 0);
+        (void)snprintf(name, sizeof(name), "log%u", round);
+        key = key_of(name);
+        if (object_is(name, log, 2, 0) || n < 18)
+                return; /* flushed, or never acknowledged */
+        assert_true(n < 20);
+        OK(store_append_flush(store, &key, (struct str){ told + 2, 16 }, &attrs, CKSUM_NONE, STR_NONE, &r));
+        struct content *c;
+        OK(store_open_object(store, &key, &c));
+        uint64_t size = content_meta(c)->size;
+        content_unref(c);
+        assert_true(size == 80000 || (size == 50000 && n == 18)); /* the second may have made it without being told */
+        check_object(name, log, size == 80000 ? 2 : 1, 0);
+}
+
+static void test_crash(void **state)
+{
+        unsigned killed = 0;
+
+        (void)state;
+        if (!remembers)
+                return;
+        store_close(store);
+        for (unsigned nth = 1; nth < 200; nth++) {
+                char told[64];
+                size_t n = 0, got = 1;
+                int fd[2], status;
+                pid_t pid;
+
+                assert_int_equal(pipe(fd), 0);
+                pid = fork();
+                assert_true(pid >= 0);
+                if (pid == 0)
+                        crash_child(nth, nth, fd[1]);
+                (void)close(fd[1]);
+                while (got > 0 && n < sizeof(told)) {
+                        OK(file_read(fd[0], told + n, sizeof(told) - n, &got));
+                        n += got;
+                }
+                (void)close(fd[0]);
+                assert_int_equal(waitpid(pid, &status, 0), pid);
+                assert_true(WIFEXITED(status) ? WEXITSTATUS(status) == 0 : WTERMSIG(status) == SIGKILL);
+                killed += WIFSIGNALED(status);
+                open_store();
+                crash_check(nth, told, n);
+                if (!WIFSIGNALED(status))
+                        break;
+                store_close(store);
+        }
+        print_message("killed at %u calls\n", killed);
+        assert_true(killed > 25);
+        settle_trash();
+        cleanup_finds(0);
+}
+
 /* ---- several mountpaths ---- */
 
 static void test_moved(void **state)
@@ -842,7 +958,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(test_upload),      TEST(test_single_and_subset), TEST(test_abort_and_drop), TEST(test_threads),
                 TEST(test_model),       TEST(test_append),            TEST(test_append_small),   TEST(test_faults),
-                TEST(test_cleanup),     TEST(test_cleanup_beside_puts), TEST(test_space),
+                TEST(test_crash),        TEST(test_cleanup),     TEST(test_cleanup_beside_puts), TEST(test_space),
                 cmocka_unit_test_setup_teardown(test_moved, setup2, teardown),
         };
 
