@@ -1,10 +1,12 @@
 /* store/change.c: changes that bring no bytes: delete, custom metadata, rename.
  *
- * In a mixed set the object may lie on another mountpath than the one whose commit thread decides; that one answers BUSY, the object is brought there, and the change is tried
- * again. Each round means that somebody moved or replaced it meanwhile; the bound is against a fault of ours.
+ * In a mixed set the object may lie on another mountpath than the one whose commit thread decides; that one answers
+ * BUSY, the object is brought there, and the change is tried again. Each round means that somebody moved or replaced it
+ * meanwhile; the bound is against a fault of ours.
  *
- * A rename between two mountpaths can not be one batch: an intent is written first, then the copy, then the old name is deleted (if it still is what was copied), then the
- * intent is removed. After a crash the start deletes the old name if the new one was made (rename_recover). Readers see the old name, both for a moment, or the new one. */
+ * A rename between two mountpaths can not be one batch: an intent is written first, then the copy, then the old name is
+ * deleted (if it still is what was copied), then the intent is removed. After a crash the start deletes the old name if
+ * the new one was made (rename_recover). Readers see the old name, both for a moment, or the new one. */
 #include "store/change.h"
 
 #include "store/move.h"
@@ -50,18 +52,22 @@ struct err *store_set_custom(struct store *s, const struct obj_key *key, struct 
 
 /* ---- rename ---- */
 
-/* The content file goes on under the new name: it says so itself, for rebuilds only; nothing depends on it. */
+/* The content goes on under the new name: its file, or the first of its chunks, says so itself, for rebuilds only; nothing depends on it. */
 static void describe_renamed(struct mp_set *set, const struct obj_key *to, bool fast)
 {
         AUTO_BUF struct buf b = BUF_INIT, self = BUF_INIT;
         struct record r;
         struct mountpath *mp;
         struct err *e = store__record_get(set, to, false, &b, &r, &mp);
-        if (!e && r.where == RECORD_FILE) {
+        if (!e && (r.where == RECORD_FILE || r.where == RECORD_CHUNKS)) {
+                struct record_chunk first = { .id = r.id };
+                struct str chunks = r.chunks;
+                if (r.where == RECORD_CHUNKS)
+                        (void)record_chunk_next(&chunks, &first);
                 record_self_encode(to, &r, &self);
                 e = buf_err(&self);
                 if (!e)
-                        e = content_file_set_self(mp->contents, r.id, buf_str(&self), fast);
+                        e = content_file_set_self(mp->contents, first.id, buf_str(&self), fast);
         }
         if (err_code(e) != ERR_NONE && err_code(e) != ERR_NOT_FOUND) /* replaced or deleted by now */
                 log_err(LOG_WARN, LOG_FOLDER, e, "a renamed content keeps its old self-description");
@@ -96,7 +102,8 @@ static struct err *delete_if_stamp(struct mp_set *set, const struct obj_key *key
         return NULL;
 }
 
-static struct err *rename_across(struct store *s, struct mp_set *set, const struct obj_key *from, const struct obj_key *to, bool fast)
+static struct err *rename_across(struct store *s, struct mp_set *set, const struct obj_key *from,
+                                 const struct obj_key *to, bool fast)
 {
         AUTO_BUF struct buf b = BUF_INIT, k = BUF_INIT, v = BUF_INIT;
         struct record r;

@@ -489,12 +489,13 @@ static void test_rebuild_all(void **state)
 {
         struct fsck_report r;
         char dir[256], moved[300];
-        struct obj_key from = key_of("large7"), to = key_of("renamed0");
+        struct obj_key from = key_of("large7"), to = key_of("renamed0"), chunks = key_of("chunks1"), other = key_of("renamed1");
 
         (void)state;
         populate();
         put("large2", LARGE); /* a newer version; the former waits in trash */
         OK(store_rename(store, &from, &to, false));
+        OK(store_rename(store, &chunks, &other, false));
         close_store();
         (void)snprintf(dir, sizeof(dir), "%s/orlop/records", paths[0]);
         (void)snprintf(moved, sizeof(moved), "%s.lost", dir);
@@ -508,12 +509,14 @@ static void test_rebuild_all(void **state)
         open_store();
         assert_int_equal(readable("large", 10, LARGE), 9);
         OK(get("chunks0", 500000));
-        OK(get("chunks1", 70000));
+        CODE(get("chunks1", 70000), ERR_NOT_FOUND);
         CODE(get("large7", LARGE), ERR_NOT_FOUND);
-        struct obj_key key = key_of("renamed0");
         struct content *c;
-        OK(store_open_object(store, &key, &c));
+        OK(store_open_object(store, &to, &c));
         OK(content_verify(c, 0, LARGE));
+        content_unref(c);
+        OK(store_open_object(store, &other, &c));
+        OK(content_verify(c, 0, 70000));
         content_unref(c);
         put("large1", LARGE); /* its stamp is larger than all that were rebuilt */
         OK(get("large1", LARGE));
