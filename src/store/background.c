@@ -1,8 +1,10 @@
-/* store/background.c: one thread per store for what nobody waits for: moving contents to trash and emptying it, closing descriptors, syncing what fast buckets wrote, sampling
- * file systems, removing dropped buckets, closing mountpaths that were taken out.
+/* store/background.c: one thread per store for what nobody waits for: moving contents to trash and emptying it, closing
+ * descriptors, syncing what fast buckets wrote, sampling file systems, removing dropped buckets, closing mountpaths
+ * that were taken out.
  *
- * Work arrives by two lists without a bound of their own: each entry stands for a content that already took a descriptor or a commit. What is lost when the process ends is
- * found again: contents without a record by cleanup, dropped buckets by their markers. */
+ * Work arrives by two lists without a bound of their own: each entry stands for a content that already took a
+ * descriptor or a commit. What is lost when the process ends is found again: contents without a record by cleanup,
+ * dropped buckets by their markers. */
 #include "store/background.h"
 
 #include "store/cache.h"
@@ -90,7 +92,8 @@ static bool run_discards(struct list *discards)
                 if (mountpath_enter(d->mp)) {
                         struct err *e = content_remove(d->mp->contents, d->id);
                         if (e)
-                                log_err(LOG_WARN, LOG_FOLDER, e, "%s: content could not be moved to trash", d->mp->path);
+                                log_err(LOG_WARN, LOG_FOLDER, e, "%s: content could not be moved to trash",
+                                        d->mp->path);
                         mountpath_leave(d->mp);
                         any = true;
                 }

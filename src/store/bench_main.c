@@ -1,6 +1,7 @@
 /* store/bench_main.c: figures of the store alone, without HTTP: orlop-store-bench DIR [THREADS [SECONDS [NAMES]]].
  *
- * DIR must be empty or hold an earlier run's store; it is left as it is, so that a second run measures the start with what the first one stored. Not part of the library. */
+ * DIR must be empty or hold an earlier run's store; it is left as it is, so that a second run measures the start with
+ * what the first one stored. Not part of the library. */
 #include "store/store.h"
 
 #include <inttypes.h>
@@ -33,7 +34,9 @@ static struct err *one_put(struct load *l, const struct obj_key *key)
 {
         struct put *p;
         struct put_result r;
-        struct put_attrs a = { .cksum_type = CKSUM_XXHASH, .cksum = STR("0123456789abcdef"), .versioned = true, .fast = l->fast };
+        struct put_attrs a = {
+                .cksum_type = CKSUM_XXHASH, .cksum = STR("0123456789abcdef"), .versioned = true, .fast = l->fast
+        };
         TRY(store_put_begin(l->s, key, (int64_t)l->size, &p));
         struct err *e = store_put_write(p, bytes, l->size);
         if (e) {
@@ -58,7 +61,8 @@ static void worker(void *arg)
         while (!atomic_load(&l->stop)) {
                 char name[64];
                 uint64_t i = atomic_fetch_add(&l->next, 1);
-                int n = snprintf(name, sizeof name, "put/%zu/%d/%012" PRIu64, l->size, l->fast, l->read ? hash_mix(i) % 2000 : i);
+                int n = snprintf(name, sizeof name, "put/%zu/%d/%012" PRIu64, l->size, l->fast,
+                                 l->read ? hash_mix(i) % 2000 : i);
                 struct obj_key key = { 1, { name, (size_t)n } };
                 int64_t start = clock_mono_ns();
                 struct err *e = l->read ? one_get(l, &key) : one_put(l, &key);
@@ -68,7 +72,8 @@ static void worker(void *arg)
         }
 }
 
-static void run(struct store *s, const char *what, size_t size, bool fast, bool read, unsigned threads, unsigned seconds)
+static void run(struct store *s, const char *what, size_t size, bool fast, bool read, unsigned threads,
+                unsigned seconds)
 {
         struct load l = { .s = s, .size = size, .fast = fast, .read = read };
         struct thread *t[256];
@@ -87,10 +92,12 @@ static void run(struct store *s, const char *what, size_t size, bool fast, bool 
         must(sysinfo_read(&m1), "sysinfo");
         store_stats(s, &b);
         uint64_t done = l.done ? l.done : 1, batches = b.batches - a.batches;
-        printf("%-28s %3u threads %9.0f/s %8.1f MB/s  mean %7.0f us  cpu %5.1f us/op  %6.1f per batch  failed %" PRIu64 "\n", what, threads, (double)l.done / took,
-               (double)l.done * (double)size / took / 1e6, (double)l.waited_ns / (double)done / 1e3,
-               (double)(m1.cpu_user_ms + m1.cpu_system_ms - m0.cpu_user_ms - m0.cpu_system_ms) * 1e3 / (double)done, batches ? (double)l.done / (double)batches : 0.0,
-               l.failed);
+        printf("%-28s %3u threads %9.0f/s %8.1f MB/s  mean %7.0f us  cpu %5.1f us/op  %6.1f per batch  failed %" PRIu64
+               "\n",
+               what, threads, (double)l.done / took, (double)l.done * (double)size / took / 1e6,
+               (double)l.waited_ns / (double)done / 1e3,
+               (double)(m1.cpu_user_ms + m1.cpu_system_ms - m0.cpu_user_ms - m0.cpu_system_ms) * 1e3 / (double)done,
+               batches ? (double)l.done / (double)batches : 0.0, l.failed);
 }
 
 struct filler {
@@ -107,7 +114,9 @@ static void filled(void *arg, struct err *e, const struct put_result *r)
 static void fill(struct store *s, uint64_t names)
 {
         struct filler f = { 0 };
-        struct put_attrs a = { .cksum_type = CKSUM_XXHASH, .cksum = STR("0123456789abcdef"), .versioned = true, .fast = true };
+        struct put_attrs a = {
+                .cksum_type = CKSUM_XXHASH, .cksum = STR("0123456789abcdef"), .versioned = true, .fast = true
+        };
         int64_t start = clock_mono_ns();
         for (uint64_t i = 0; i < names; i++) {
                 char name[64];
@@ -127,7 +136,9 @@ static uint64_t list(struct store *s, bool full, struct str after, uint64_t max)
         struct scan *sc;
         struct str name;
         struct obj_meta m;
+        struct sysinfo_cpu_mem m0, m1;
         uint64_t n = 0, bytes_seen = 0;
+        must(sysinfo_read(&m0), "sysinfo");
         int64_t start = clock_mono_ns();
         must(store_scan_open(s, 2, STR(""), after, &sc), "scan");
         while (n < max && store_scan_next(sc, full, &name, &m)) {
@@ -136,7 +147,10 @@ static uint64_t list(struct store *s, bool full, struct str after, uint64_t max)
         }
         must(store_scan_close(sc), "scan");
         double took = (double)(clock_mono_ns() - start) / 1e9;
-        printf("list %-23s %9.0f names/s (%" PRIu64 " names, %.2f ms, %" PRIu64 " bytes)\n", full ? "full" : "brief", (double)n / took, n, took * 1e3, bytes_seen);
+        must(sysinfo_read(&m1), "sysinfo");
+        uint64_t cpu_ms = m1.cpu_user_ms + m1.cpu_system_ms - m0.cpu_user_ms - m0.cpu_system_ms;
+        printf("list %-23s %9.0f names/s (%" PRIu64 " names, %.2f ms, %" PRIu64 " ms of cpu, %" PRIu64 " bytes)\n",
+               full ? "full" : "brief", (double)n / took, n, took * 1e3, cpu_ms, bytes_seen);
         return n;
 }
 
@@ -155,7 +169,11 @@ int main(int argc, char **argv)
         }
         unsigned threads = argc > 2 ? (unsigned)atoi(argv[2]) : 64, seconds = argc > 3 ? (unsigned)atoi(argv[3]) : 3;
         uint64_t names = argc > 4 ? strtoull(argv[4], NULL, 10) : 1000000;
-        struct store_options o = { .paths = (const char *const[]){ argv[1] }, .npaths = 1, .cluster_uuid = "bench", .target_id = "bench", .node = 1 };
+        struct store_options o = { .paths = (const char *const[]){ argv[1] },
+                                   .npaths = 1,
+                                   .cluster_uuid = "bench",
+                                   .target_id = "bench",
+                                   .node = 1 };
         struct store *s;
         threads = MIN(MAX(threads, 1u), 256u);
         int64_t start = clock_mono_ns();

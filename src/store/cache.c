@@ -1,4 +1,5 @@
-/* store/cache.c: a hash table in shards, each with its lock, its clock hand and its part of the bounds. See cache.h for what makes it coherent. */
+/* store/cache.c: a hash table in shards, each with its lock, its clock hand and its part of the bounds. See cache.h for
+ * what makes it coherent. */
 #include "store/cache.h"
 
 #define SHARDS 16u
@@ -175,7 +176,8 @@ void cache_insert(struct cache *c, struct content *x, uint64_t ticket)
         mutex_lock(&sh->lock);
         struct slot *slot = slot_of(sh, x->digest);
         struct content **pp = find_locked(sh, &x->key, x->digest);
-        if (!slot->changing && ticket == (uint64_t)slot->generation + 1 && x->cost <= c->max_bytes && x->nslots <= c->max_files) {
+        if (!slot->changing && ticket == (uint64_t)slot->generation + 1 && x->cost <= c->max_bytes &&
+            x->nslots <= c->max_files) {
                 if (*pp) /* Another reader loaded the same. */
                         remove_locked(sh, pp, &dropped);
                 if (sh->entries >= sh->nbuckets)

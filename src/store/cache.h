@@ -1,8 +1,10 @@
 /* store/cache.h (inside store): contents that readers share, found by key; bounded by memory and descriptors.
  *
- * Coherence: a commit thread calls cache_change_begin for a key before it writes the key's record and cache_change_end after; between them nothing of that key is in
- * the cache. A reader takes a ticket before it loads a record and hands it over with the content: the content is cached only if no change of that key (or of one
- * that shares its slot) began or ended since. So what the cache holds is the newest committed record, and once a change was acknowledged nobody gets an older one.
+ * Coherence: a commit thread calls cache_change_begin for a key before it writes the key's record and cache_change_end
+ * after; between them nothing of that key is in the cache. A reader takes a ticket before it loads a record and hands
+ * it over with the content: the content is cached only if no change of that key (or of one that shares its slot) began
+ * or ended since. So what the cache holds is the newest committed record, and once a change was acknowledged nobody
+ * gets an older one.
  *
  * Threads: any, loops too; a short lock per shard. */
 #ifndef ORLOP_STORE_CACHE_H
@@ -74,8 +76,8 @@ void cache_drop_content(struct cache *c, struct content *x);
 void cache_stats(struct cache *c, struct store_stats *ret);
 
 /* content_handle.c: makes a content of a record; strings are copied, small bytes too. */
-MUST_CHECK struct err *content__new(struct store *s, struct mountpath *mp, const struct obj_key *key, uint64_t digest, const struct record *r, struct str small,
-                                    struct content **ret);
+MUST_CHECK struct err *content__new(struct store *s, struct mountpath *mp, const struct obj_key *key, uint64_t digest,
+                                    const struct record *r, struct str small, struct content **ret);
 /* Frees it, closing descriptors: not on a loop. */
 void content__free(struct content *c);
 /* Whether all of it is in memory, or verified and not expired. */

@@ -1,13 +1,16 @@
 /* store/commit.c: the commit thread of a mountpath (docs/adr/0003-commit-thread.md).
  *
- * Changes wait in a bounded queue. The thread takes all that wait, decides each in order (decide.c), writes them as one batch, synced when one of them is durable, and then
- * completes them. While it syncs, the next batch gathers by itself: the slower the disk, the larger the batches; there is no timer.
+ * Changes wait in a bounded queue. The thread takes all that wait, decides each in order (decide.c), writes them as one
+ * batch, synced when one of them is durable, and then completes them. While it syncs, the next batch gathers by itself:
+ * the slower the disk, the larger the batches; there is no timer.
  *
- * Contents that a batch made garbage are discarded only once the batch is on stable storage: until then a power cut would bring the old records back. A batch that was
- * not synced is followed by a sync within a second (background.c calls committer_sync_soon).
+ * Contents that a batch made garbage are discarded only once the batch is on stable storage: until then a power cut
+ * would bring the old records back. A batch that was not synced is followed by a sync within a second (background.c
+ * calls committer_sync_soon).
  *
- * Failure: when the write or the sync fails, nobody knows what is on the disk. Every change of the batch gets the error, the mountpath becomes FAILED, and nothing is written to it any more: a later success would
- * acknowledge what an earlier failure may have lost. */
+ * Failure: when the write or the sync fails, nobody knows what is on the disk. Every change of the batch gets the
+ * error, the mountpath becomes FAILED, and nothing is written to it any more: a later success would acknowledge what an
+ * earlier failure may have lost. */
 #include "store/commit_priv.h"
 
 #include <semaphore.h>
@@ -56,8 +59,8 @@ bool store__commit_async(struct mountpath *mp, struct commit_op *op)
         return true;
 }
 
-/* A caller waits on a semaphore rather than a condition: the one who wakes it holds no lock then, so that the caller runs on at once; measured, a fifth of the time of a commit thread
- * with 64 callers. */
+/* A caller waits on a semaphore rather than a condition: the one who wakes it holds no lock then, so that the caller
+ * runs on at once; measured, a fifth of the time of a commit thread with 64 callers. */
 static void wake(struct commit_op *op)
 {
         sem_post(op->done_arg);
@@ -114,7 +117,8 @@ void committer_sync_soon(struct committer *c)
 
 /* ---- the thread ---- */
 
-/* Removes the copies that newer records on this mountpath made superfluous. Not needed for truth: their stamps are older. */
+/* Removes the copies that newer records on this mountpath made superfluous. Not needed for truth: their stamps are
+ * older. */
 struct forget_op {
         struct commit_op op;
         struct obj_cond cond;
@@ -136,7 +140,10 @@ static void forget_copies(struct committer *c)
                         continue;
                 memcpy(f->name, en->key.name.p, en->key.name.n);
                 f->cond = (struct obj_cond){ .kind = COND_STAMP, .stamp = en->forget_stamp };
-                f->op = (struct commit_op){ .kind = COMMIT_FORGET, .fast = true, .key = { en->key.bid, { f->name, en->key.name.n } }, .cond = &f->cond,
+                f->op = (struct commit_op){ .kind = COMMIT_FORGET,
+                                            .fast = true,
+                                            .key = { en->key.bid, { f->name, en->key.name.n } },
+                                            .cond = &f->cond,
                                             .done = forget_done };
                 if (!store__commit_async(en->forget, &f->op))
                         free(f);
@@ -155,7 +162,8 @@ static struct err *write_batch(struct committer *c, bool durable)
 {
         if (c->stamped) {
                 uint64_t hlc = atomic_load(&c->mp->store->hlc);
-                records_batch_put(c->batch, c->mp->records, RECORDS_META, STR("hlc"), (struct str){ (char *)&hlc, sizeof hlc });
+                records_batch_put(c->batch, c->mp->records, RECORDS_META, STR("hlc"),
+                                  (struct str){ (char *)&hlc, sizeof hlc });
         }
         unsigned n = records_batch_count(c->batch);
         if (!n && !(durable && atomic_load(&c->unsynced)))
@@ -306,7 +314,8 @@ struct err *committer_start(struct mountpath *mp, struct committer **ret)
         c->batch = records_batch_new();
         char name[16];
         snprintf(name, sizeof name, "commit-%u", mp->index);
-        struct err *e = c->batch ? thread_start(&c->thread, name, THREAD_COMMIT, commit_thread, c) : err_static(ERR_NO_MEMORY);
+        struct err *e =
+                c->batch ? thread_start(&c->thread, name, THREAD_COMMIT, commit_thread, c) : err_static(ERR_NO_MEMORY);
         if (e) {
                 free_committer(c);
                 return e;

@@ -57,7 +57,8 @@ static void counter_actor(void *arg)
                 if (content_read(c, 0, text, content_meta(c)->size) || !str_u64(str_of(text), &v))
                         abort();
                 snprintf(text, sizeof text, "%llu", (unsigned long long)v + 1);
-                bool won = put_if(sh->s, "counter", str_of(text), (struct obj_cond){ .kind = COND_STAMP, .stamp = content_meta(c)->stamp }, &r);
+                bool won = put_if(sh->s, "counter", str_of(text),
+                                  (struct obj_cond){ .kind = COND_STAMP, .stamp = content_meta(c)->stamp }, &r);
                 content_unref(c);
                 if (won) {
                         i++;
@@ -87,7 +88,8 @@ static void version_actor(void *arg)
         struct actor *a = arg;
         for (unsigned i = 0; i < a->sh->rounds; i++) {
                 struct put_result r;
-                struct err *e = test_put_attrs(a->sh->s, "v", STR("data"), &(struct put_attrs){ .versioned = true, .fast = i % 2 }, &r);
+                struct err *e = test_put_attrs(a->sh->s, "v", STR("data"),
+                                               &(struct put_attrs){ .versioned = true, .fast = i % 2 }, &r);
                 if (e)
                         abort();
                 if (r.version <= THREADS * 200)

@@ -1,7 +1,9 @@
-/* store/content_handle.c: one version of one object, as readers hold it: its metadata, its bytes or its files, and what of them has been verified.
+/* store/content_handle.c: one version of one object, as readers hold it: its metadata, its bytes or its files, and what
+ * of them has been verified.
  *
- * Files are opened when they are first needed (an object of 10,000 chunks costs one descriptor at first) and verified by groups of 1 MiB; a group counts as verified until
- * the expiry, counted from the first. Bytes in memory were verified when they were read and do not expire. A content that proves corrupt leaves the cache. */
+ * Files are opened when they are first needed (an object of 10,000 chunks costs one descriptor at first) and verified
+ * by groups of 1 MiB; a group counts as verified until the expiry, counted from the first. Bytes in memory were
+ * verified when they were read and do not expire. A content that proves corrupt leaves the cache. */
 #include "store/cache.h"
 
 #include <stdio.h>
@@ -71,8 +73,8 @@ void store__meta_of(const struct record *r, const struct mountpath *mp, struct o
                                   .copies = 1 };
 }
 
-struct err *content__new(struct store *s, struct mountpath *mp, const struct obj_key *key, uint64_t digest, const struct record *r, struct str small,
-                         struct content **ret)
+struct err *content__new(struct store *s, struct mountpath *mp, const struct obj_key *key, uint64_t digest,
+                         const struct record *r, struct str small, struct content **ret)
 {
         struct content *c = calloc(1, sizeof *c);
         if (!c)
@@ -102,8 +104,8 @@ struct err *content__new(struct store *s, struct mountpath *mp, const struct obj
         store__meta_of(&c->record, mp, &c->meta);
         if (s->o.render)
                 s->o.render(&c->key, &c->meta, &c->rendered);
-        c->cost = sizeof *c + key->name.n + r->custom.n + r->chunks.n + c->rendered.cap + (c->mem ? small.n : 0) + c->nslots * sizeof *c->slots + c->ngroups / 8 +
-                  r->size / CONTENT_BLOCK * 4 * (c->nslots > 0);
+        c->cost = sizeof *c + key->name.n + r->custom.n + r->chunks.n + c->rendered.cap + (c->mem ? small.n : 0) +
+                  c->nslots * sizeof *c->slots + c->ngroups / 8 + r->size / CONTENT_BLOCK * 4 * (c->nslots > 0);
         *ret = c;
         return NULL;
 }
@@ -201,7 +203,8 @@ bool content_range_ready(const struct content *c, uint64_t offset, uint64_t leng
                 return true;
         for (unsigned i = slot_at(c, offset); i < c->nslots && c->slots[i].offset < offset + length; i++) {
                 const struct content_slot *s = &c->slots[i];
-                uint64_t from = MAX(offset, s->offset) - s->offset, to = MIN(offset + length, s->offset + s->size) - s->offset;
+                uint64_t from = MAX(offset, s->offset) - s->offset,
+                         to = MIN(offset + length, s->offset + s->size) - s->offset;
                 for (uint64_t g = from / CONTENT_GROUP; g * CONTENT_GROUP < to; g++)
                         if (!group_verified(c, s->group + g))
                                 return false;
@@ -243,7 +246,8 @@ static struct err *verify_locked(struct content *c, uint64_t offset, uint64_t le
                 struct content_slot *s = &c->slots[i];
                 struct content_file *f;
                 TRY(open_slot_locked(c, s, &f));
-                uint64_t from = MAX(offset, s->offset) - s->offset, to = MIN(offset + length, s->offset + s->size) - s->offset;
+                uint64_t from = MAX(offset, s->offset) - s->offset,
+                         to = MIN(offset + length, s->offset + s->size) - s->offset;
                 for (uint64_t g = from / CONTENT_GROUP; g * CONTENT_GROUP < to; g++) {
                         if (group_verified(c, s->group + g))
                                 continue;
@@ -276,7 +280,8 @@ static struct err *judge(struct content *c, struct err *e)
 static struct err *check_range(const struct content *c, uint64_t offset, uint64_t length)
 {
         if (offset > c->record.size || length > c->record.size - offset)
-                return err_new(ERR_RANGE, "bytes %llu+%llu of %llu", (unsigned long long)offset, (unsigned long long)length, (unsigned long long)c->record.size);
+                return err_new(ERR_RANGE, "bytes %llu+%llu of %llu", (unsigned long long)offset,
+                               (unsigned long long)length, (unsigned long long)c->record.size);
         return NULL;
 }
 
@@ -291,7 +296,8 @@ struct err *content_verify(struct content *c, uint64_t offset, uint64_t length)
         return judge(c, e);
 }
 
-struct err *content_parts(struct content *c, uint64_t offset, uint64_t length, struct arena *a, const struct content_part **ret, unsigned *ret_n)
+struct err *content_parts(struct content *c, uint64_t offset, uint64_t length, struct arena *a,
+                          const struct content_part **ret, unsigned *ret_n)
 {
         if (c->mem)
                 return err_new(ERR_INTERNAL, "a content in memory has no parts");
@@ -307,7 +313,8 @@ struct err *content_parts(struct content *c, uint64_t offset, uint64_t length, s
                 struct content_file *f = atomic_load(&s->file);
                 ASSERT(f); /* verified, hence open */
                 uint64_t from = MAX(offset, s->offset), to = MIN(offset + length, s->offset + s->size);
-                parts[i] = (struct content_part){ content_file_fd(f), (int64_t)(from - s->offset), (int64_t)(to - from) };
+                parts[i] =
+                        (struct content_part){ content_file_fd(f), (int64_t)(from - s->offset), (int64_t)(to - from) };
         }
         *ret = parts;
         *ret_n = n;
@@ -370,7 +377,11 @@ void content__save_atime(struct content *c)
                 return;
         memcpy(a->name, c->key.name.p, c->key.name.n);
         a->cond = (struct obj_cond){ .kind = COND_STAMP, .stamp = c->record.stamp };
-        a->op = (struct commit_op){ .kind = COMMIT_ATIME, .fast = true, .key = { c->key.bid, { a->name, c->key.name.n } }, .cond = &a->cond, .atime_ns = atime,
+        a->op = (struct commit_op){ .kind = COMMIT_ATIME,
+                                    .fast = true,
+                                    .key = { c->key.bid, { a->name, c->key.name.n } },
+                                    .cond = &a->cond,
+                                    .atime_ns = atime,
                                     .done = atime_done };
         if (!store__commit_async(c->mp, &a->op))
                 free(a);

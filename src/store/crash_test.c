@@ -1,6 +1,8 @@
-/* Crashes and faults: a child process runs a fixed script and is killed before or after each changing system call, and each batch of records; afterwards the store must hold what was
- * acknowledged, and of the change in progress the old or the new state, never neither. Then the same with errors instead of kills. RocksDB's own system calls are not under
- * os/fault.h; tests/crash covers those from outside. The double of the records survives nothing: this file is empty then. */
+/* Crashes and faults: a child process runs a fixed script and is killed before or after each changing system call, and
+ * each batch of records; afterwards the store must hold what was acknowledged, and of the change in progress the old or
+ * the new state, never neither. Then the same with errors instead of kills. RocksDB's own system calls are not under
+ * os/fault.h; tests/crash covers those from outside. The double of the records survives nothing: this file is empty
+ * then. */
 #ifndef ORLOP_STORE_MEM
 #include "store/test_store.h"
 
@@ -28,10 +30,13 @@ struct op {
         bool fast;
 };
 static const struct op script[] = {
-        { PUT, 0, 0, 100, false },    { PUT, 1, 0, 90000, false },  { PUT, 0, 0, 200, false },    { PUT, 1, 0, 120000, false }, { CUSTOM, 0, 0, 0, false },
-        { RENAME, 0, 2, 0, false },   { RENAME, 1, 3, 0, false },   { CUSTOM, 3, 0, 0, false },   { PUT, 1, 0, 50, false },     { RENAME, 3, 1, 0, false },
-        { DELETE, 1, 0, 0, false },   { PUT, 1, 0, 70000, false },  { PUT, 1, 0, 10, false },     { PUT, 1, 0, 80000, false },  { DELETE, 2, 0, 0, false },
-        { PUT, 2, 0, 0, false },      { RENAME, 1, 2, 0, false },   { PUT, 0, 0, 3000, false },   { RENAME, 2, 0, 0, false },
+        { PUT, 0, 0, 100, false },    { PUT, 1, 0, 90000, false }, { PUT, 0, 0, 200, false },
+        { PUT, 1, 0, 120000, false }, { CUSTOM, 0, 0, 0, false },  { RENAME, 0, 2, 0, false },
+        { RENAME, 1, 3, 0, false },   { CUSTOM, 3, 0, 0, false },  { PUT, 1, 0, 50, false },
+        { RENAME, 3, 1, 0, false },   { DELETE, 1, 0, 0, false },  { PUT, 1, 0, 70000, false },
+        { PUT, 1, 0, 10, false },     { PUT, 1, 0, 80000, false }, { DELETE, 2, 0, 0, false },
+        { PUT, 2, 0, 0, false },      { RENAME, 1, 2, 0, false },  { PUT, 0, 0, 3000, false },
+        { RENAME, 2, 0, 0, false },
 };
 #define STEPS ARRAY_LEN(script)
 static const char *const object_names[OBJECTS] = { "zero", "dir/one", "two", "dir/three" };
@@ -79,7 +84,8 @@ static struct err *run_step(struct store *s, unsigned step, char *buf)
         struct put_result r;
         switch (op->kind) {
         case PUT:
-                return test_put_attrs(s, object_names[op->object], data_of(step, op->size, buf), &(struct put_attrs){ .fast = op->fast }, &r);
+                return test_put_attrs(s, object_names[op->object], data_of(step, op->size, buf),
+                                      &(struct put_attrs){ .fast = op->fast }, &r);
         case DELETE:
                 return store_delete(s, &key, NULL, op->fast);
         case RENAME:
@@ -118,7 +124,8 @@ static bool world_is(struct store *s, const struct world *w, char *buf)
         return true;
 }
 
-/* Runs the script in a child with this fault; one byte per acknowledged step comes back. *ret_alive: it came to its end. */
+/* Runs the script in a child with this fault; one byte per acknowledged step comes back. *ret_alive: it came to its
+ * end. */
 static unsigned run_child(struct test_store *t, const char *spec, char *buf, bool *ret_alive)
 {
         int fd[2];
@@ -162,7 +169,8 @@ static void check_after(struct test_store *t, unsigned acked, const char *spec, 
                 ok = world_is(t->s, &w, buf);
         }
         if (!ok)
-                fail_msg("%s: after %u acknowledged steps the store holds neither the old nor the new state", spec, acked);
+                fail_msg("%s: after %u acknowledged steps the store holds neither the old nor the new state", spec,
+                         acked);
         assert_ok(test_put(t->s, "after", STR("still writable")));
         assert_content(t->s, "after", STR("still writable"));
         store_close(t->s);
@@ -210,7 +218,8 @@ static void test_kill_two(void **state)
 static void test_points(void **state)
 {
         (void)state;
-        static const char *const points[] = { "store.commit.before", "store.commit.after", "store.rename.intent", "store.rename.copied" };
+        static const char *const points[] = { "store.commit.before", "store.commit.after", "store.rename.intent",
+                                              "store.rename.copied" };
         char *buf = malloc(200000), spec[96];
         for (unsigned i = 0; i < ARRAY_LEN(points); i++)
                 for (unsigned n = 1; n <= 9; n += 4) {
@@ -227,7 +236,8 @@ static void test_points(void **state)
         free(buf);
 }
 
-/* An error of a call: the step fails and changes nothing, or its outcome is unknown and the mountpath refuses writes; nothing acknowledged is lost. */
+/* An error of a call: the step fails and changes nothing, or its outcome is unknown and the mountpath refuses writes;
+ * nothing acknowledged is lost. */
 static unsigned run_faulty(const char *spec, char *buf)
 {
         struct test_store t;
@@ -269,7 +279,8 @@ static unsigned run_faulty(const char *spec, char *buf)
 static void test_errors(void **state)
 {
         (void)state;
-        static const char *const classes[] = { "records", "fdatasync", "fsync", "pwrite", "write", "open", "rename", "link" };
+        static const char *const classes[] = { "records", "fdatasync", "fsync",  "pwrite",
+                                               "write",   "open",      "rename", "link" };
         static const char *const errors[] = { "EIO", "ENOSPC" };
         char *buf = malloc(200000), spec[64];
         unsigned failed = 0;

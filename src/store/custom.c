@@ -1,4 +1,5 @@
-/* store/custom.c: custom metadata: packed pairs of texts, {LEB128-length key, LEB128-length value}*, sorted by key once merged. */
+/* store/custom.c: custom metadata: packed pairs of texts, {LEB128-length key, LEB128-length value}*, sorted by key once
+ * merged. */
 #include "store/record.h"
 
 bool store_custom_next(struct str *custom, struct str *ret_key, struct str *ret_value)
@@ -35,7 +36,8 @@ bool record_custom_check(struct str custom)
         return custom.n == 0;
 }
 
-/* The smallest key of both lists that is greater than `after` (null p: any). The list is short: a few dozen pairs of a request's headers. */
+/* The smallest key of both lists that is greater than `after` (null p: any). The list is short: a few dozen pairs of a
+ * request's headers. */
 static bool next_key(struct str old, struct str add, struct str after, struct str *ret)
 {
         bool found = false;

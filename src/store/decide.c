@@ -1,11 +1,13 @@
-/* store/decide.c: what one change does to the records of a mountpath: conditions, numbering, "same content", stamps. Runs on the commit thread alone, in the order of the
- * queue, so that every key is a linearizable register.
+/* store/decide.c: what one change does to the records of a mountpath: conditions, numbering, "same content", stamps.
+ * Runs on the commit thread alone, in the order of the queue, so that every key is a linearizable register.
  *
- * Each key that a batch touches has one entry: loaded from the cache of contents or the records when it is first needed, then changed by each decision, so that later changes of the same batch
- * see the earlier ones. A decision that fails leaves the batch as it was: all that can fail comes before the first addition to it.
+ * Each key that a batch touches has one entry: loaded from the cache of contents or the records when it is first
+ * needed, then changed by each decision, so that later changes of the same batch see the earlier ones. A decision that
+ * fails leaves the batch as it was: all that can fail comes before the first addition to it.
  *
- * Mixed sets: the newest record of a key may lie on another mountpath. It counts as the old record here; the new one gets a larger stamp and therefore wins at once, and
- * the other copy is removed afterwards (commit.c). A delete leaves a tombstone then, so that a crash before that removal brings nothing back. */
+ * Mixed sets: the newest record of a key may lie on another mountpath. It counts as the old record here; the new one
+ * gets a larger stamp and therefore wins at once, and the other copy is removed afterwards (commit.c). A delete leaves
+ * a tombstone then, so that a crash before that removal brings nothing back. */
 #include "store/commit_priv.h"
 
 /* ---- entries ---- */
@@ -16,7 +18,8 @@ struct err *decide_begin(struct committer *c, unsigned n)
         while (size < 4 * n)
                 size *= 2;
         if (size > c->table_size) {
-                struct entry **t = realloc(c->table, size * sizeof(struct entry *)), **l = t ? realloc(c->list, size * sizeof(struct entry *)) : NULL;
+                struct entry **t = realloc(c->table, size * sizeof(struct entry *));
+                struct entry **l = t ? realloc(c->list, size * sizeof(struct entry *)) : NULL;
                 if (t)
                         c->table = t;
                 if (!l)
@@ -49,8 +52,10 @@ static struct err *copy_record(struct committer *c, struct record *r)
         return NULL;
 }
 
-/* The record of a key in one database. A record that can not be understood may be replaced or deleted, since it can not be read either: absent. */
-static struct err *load_from(struct committer *c, struct mountpath *mp, struct str k, bool *ret_present, struct record *ret)
+/* The record of a key in one database. A record that can not be understood may be replaced or deleted, since it can not
+ * be read either: absent. */
+static struct err *load_from(struct committer *c, struct mountpath *mp, struct str k, bool *ret_present,
+                             struct record *ret)
 {
         AUTO_RECORDS_VALUE struct records_value v = { STR_NONE, NULL };
         struct err *e = records_get(mp->records, RECORDS_OBJECTS, k, &v);
@@ -98,7 +103,8 @@ static struct err *load(struct committer *c, struct entry *en, const struct mp_s
         return NULL;
 }
 
-static struct err *entry_get(struct committer *c, const struct obj_key *key, const struct mp_set *set, struct entry **ret)
+static struct err *entry_get(struct committer *c, const struct obj_key *key, const struct mp_set *set,
+                             struct entry **ret)
 {
         uint64_t digest = obj_key_digest(key);
         unsigned at = (unsigned)digest & (c->table_size - 1);
@@ -151,12 +157,15 @@ static void add_garbage(struct committer *c, struct content_id id)
         c->garbage[c->ngarbage++].id = id;
 }
 
-/* Content files of the entry's record on this mountpath are not needed any more, but for those that `next` names too. */
+/* Content files of the entry's record on this mountpath are not needed any more, but for those that `next` names
+ * too. */
 static void drop_files(struct committer *c, const struct entry *en, const struct record *next)
 {
         struct record_chunk chunk;
         struct str rest = en->record.chunks;
-        if (!alive(en) || en->other || (next && next->where == en->record.where && content_id_eq(next->id, en->record.id) && str_eq(next->chunks, rest)))
+        if (!alive(en) || en->other ||
+            (next && next->where == en->record.where && content_id_eq(next->id, en->record.id) &&
+             str_eq(next->chunks, rest)))
                 return;
         if (en->record.where == RECORD_FILE)
                 add_garbage(c, en->record.id);
@@ -181,7 +190,8 @@ static void set_record(struct committer *c, struct entry *en, const struct recor
         if (r->where == RECORD_SMALL && small.p) {
                 char head[RECORD_SMALL_HEAD];
                 record_small_head(en->k, r->id, small, head);
-                records_batch_put2(c->batch, c->mp->records, RECORDS_SMALL, en->k, (struct str){ head, sizeof head }, small);
+                records_batch_put2(c->batch, c->mp->records, RECORDS_SMALL, en->k, (struct str){ head, sizeof head },
+                                   small);
                 en->small = small;
         } else if (had_small && r->where != RECORD_SMALL)
                 records_batch_delete(c->batch, c->mp->records, RECORDS_SMALL, en->k);
@@ -252,8 +262,8 @@ static struct err *check_cond(const struct entry *en, const struct obj_cond *con
 
 static bool same_content(const struct entry *en, const struct put_attrs *a, uint64_t size)
 {
-        return alive(en) && a->cksum_type != CKSUM_NONE && a->cksum.n && en->record.cksum_type == a->cksum_type && en->record.size == size &&
-               str_eq(str_of(en->record.cksum), a->cksum);
+        return alive(en) && a->cksum_type != CKSUM_NONE && a->cksum.n && en->record.cksum_type == a->cksum_type &&
+               en->record.size == size && str_eq(str_of(en->record.cksum), a->cksum);
 }
 
 static void report(struct commit_op *op, const struct record *r, uint64_t old_version, bool noop, bool replaced)
@@ -343,7 +353,8 @@ static struct err *decide_custom(struct committer *c, struct commit_op *op)
                 return err_static(ERR_NOT_FOUND);
         TRY(check_cond(en, &op->attrs->cond));
         if (en->other)
-                return err_new(ERR_BUSY, "the object lies on %s", en->other->path); /* change.c brings it here and tries again */
+                /* change.c brings it here and tries again */
+                return err_new(ERR_BUSY, "the object lies on %s", en->other->path);
         TRY(new_custom(c, en, op->attrs, &custom));
         struct record r = en->record;
         r.custom = custom;
@@ -395,7 +406,8 @@ static struct err *decide_rename(struct committer *c, struct commit_op *op)
         bool replaced = alive(to);
         r.stamp = next_stamp(c);
         set_record(c, to, &r, small);
-        from->record.where = from->record.where == RECORD_SMALL ? RECORD_SMALL : RECORD_EMPTY; /* its files go on under the new name */
+        if (from->record.where != RECORD_SMALL)
+                from->record.where = RECORD_EMPTY; /* its files go on under the new name */
         from->record.chunks = STR_NONE;
         remove_record(c, from, op->set && (op->set->tombstones || op->set->mixed), next_stamp(c), clock_wall_ns());
         report(op, &r, r.version, false, replaced);
@@ -406,7 +418,8 @@ static struct err *decide_rename(struct committer *c, struct commit_op *op)
 static struct err *decide_place(struct committer *c, struct commit_op *op)
 {
         struct entry *en;
-        TRY(entry_get(c, &op->key, NULL, &en)); /* what lies here decides: the newest elsewhere may be the one that is being placed */
+        /* What lies here decides: the newest elsewhere may be the one that is being placed. */
+        TRY(entry_get(c, &op->key, NULL, &en));
         if (en->present && !en->other && stamp_cmp(en->record.stamp, op->record->stamp) >= 0) {
                 report(op, &en->record, en->record.version, true, false);
                 return NULL;

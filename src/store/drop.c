@@ -1,8 +1,9 @@
 /* store/drop.c: removing whole buckets.
  *
- * A drop first enters the bucket's id in memory (from then on nobody reads or writes it) and writes a marker on each mountpath, synced. The background then walks the bucket's
- * records, discards their content files, removes records, small contents and uploads by range, and last the marker. A restart finds the markers and goes on. Ids are never
- * used again, so the ones in memory stay until the end. */
+ * A drop first enters the bucket's id in memory (from then on nobody reads or writes it) and writes a marker on each
+ * mountpath, synced. The background then walks the bucket's records, discards their content files, removes records,
+ * small contents and uploads by range, and last the marker. A restart finds the markers and goes on. Ids are never used
+ * again, so the ones in memory stay until the end. */
 #include "store/background.h"
 #include "store/cache.h"
 
@@ -68,7 +69,9 @@ struct err *store__drop_load(struct store *s, struct mountpath *mp)
         struct err *e = NULL;
         for (records_iter_seek(it, STR_NONE); !e && records_iter_valid(it); records_iter_next(it)) {
                 uint64_t bid;
-                e = str_hex64(str_skip(records_iter_key(it), 5), &bid) ? remember(s, bid) : err_new(ERR_CORRUPT, "marker of a dropped bucket");
+                e = str_hex64(str_skip(records_iter_key(it), 5), &bid)
+                            ? remember(s, bid)
+                            : err_new(ERR_CORRUPT, "marker of a dropped bucket");
         }
         e = err_first(e, records_iter_error(it));
         records_iter_free(it);
@@ -80,7 +83,8 @@ static struct err *discard_contents(struct store *s, struct mountpath *mp, struc
 {
         struct records_iter *it;
         TRY(records_iter_new(mp->records, RECORDS_OBJECTS, from, to, true, &it));
-        for (records_iter_seek(it, STR_NONE); records_iter_valid(it) && !atomic_load(&s->stopping); records_iter_next(it)) {
+        for (records_iter_seek(it, STR_NONE); records_iter_valid(it) && !atomic_load(&s->stopping);
+             records_iter_next(it)) {
                 struct record r;
                 struct record_chunk c;
                 struct err *e = record_decode(records_iter_key(it), records_iter_value(it), &r);
@@ -113,7 +117,8 @@ static struct err *drop_on(struct store *s, struct mountpath *mp, uint64_t bid)
 {
         char kb[32], from_b[RECORD_KEY_MAX], to_b[RECORD_KEY_MAX];
         AUTO_RECORDS_VALUE struct records_value v = { STR_NONE, NULL };
-        struct str marker = marker_key(bid, kb), from = record_key_bound(bid, STR_NONE, from_b), to = record_key_bound(bid + 1, STR_NONE, to_b);
+        struct str marker = marker_key(bid, kb), from = record_key_bound(bid, STR_NONE, from_b),
+                   to = record_key_bound(bid + 1, STR_NONE, to_b);
         if (bid == UINT64_MAX) /* no id after it: a key longer than all of its names */
                 to = (struct str){ memset(to_b, 0xff, sizeof to_b), sizeof to_b };
         struct err *e = records_get(mp->records, RECORDS_META, marker, &v);
@@ -137,7 +142,9 @@ void store__drop_run(struct store *s)
                 struct mountpath *mp = s->mp[i];
                 if (!mountpath_enter(mp))
                         continue;
-                for (unsigned j = 0; j < atomic_load(&s->dropped_any) && !atomic_load(&s->stopping) && atomic_load(&mp->state) != MOUNTPATH_FAILED; j++) {
+                for (unsigned j = 0; j < atomic_load(&s->dropped_any) && !atomic_load(&s->stopping) &&
+                                     atomic_load(&mp->state) != MOUNTPATH_FAILED;
+                     j++) {
                         mutex_lock(&s->drop_lock);
                         uint64_t bid = s->dropped[j];
                         mutex_unlock(&s->drop_lock);
@@ -159,7 +166,8 @@ static bool wanted(const uint64_t *bids, unsigned n, uint64_t bid)
 }
 
 /* Drops the buckets of one family of one mountpath that are not wanted: one seek per bucket. */
-static struct err *keep_on(struct store *s, struct mountpath *mp, enum records_family f, const uint64_t *bids, unsigned n)
+static struct err *keep_on(struct store *s, struct mountpath *mp, enum records_family f, const uint64_t *bids,
+                           unsigned n)
 {
         struct records_iter *it;
         char kb[RECORD_KEY_MAX];
@@ -170,7 +178,8 @@ static struct err *keep_on(struct store *s, struct mountpath *mp, enum records_f
                 struct obj_key key;
                 e = record_key_parse(records_iter_key(it), &key);
                 if (!e && !wanted(bids, n, key.bid) && !store__dropped(s, key.bid)) {
-                        log_warn("%s: removes a bucket that nobody knows (id %016llx)", mp->path, (unsigned long long)key.bid);
+                        log_warn("%s: removes a bucket that nobody knows (id %016llx)", mp->path,
+                                 (unsigned long long)key.bid);
                         e = store_bucket_drop(s, key.bid);
                 }
                 if (e || key.bid == UINT64_MAX)

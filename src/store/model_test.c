@@ -1,5 +1,5 @@
-/* Random operations against an oracle in memory: objects of all sizes over several mountpaths, with restarts and changes of the set of mountpaths between them.
- * ORLOP_TEST_SEED replays a run; ORLOP_TEST_STEPS lengthens it. */
+/* Random operations against an oracle in memory: objects of all sizes over several mountpaths, with restarts and
+ * changes of the set of mountpaths between them. ORLOP_TEST_SEED replays a run; ORLOP_TEST_STEPS lengthens it. */
 #include "store/test_store.h"
 
 #define NAMES 60u
@@ -57,11 +57,18 @@ static struct str custom_of(char c, char out[4])
 static void step_put(struct model *m, unsigned i)
 {
         char name[32], hex[CKSUM_HEX_MAX], cb[4];
-        struct expected *x = &m->x[i], n = { .present = true, .seed = rnd(m, 1000000), .size = size_of(m), .custom = (char)(rnd(m, 2) ? 'a' + (char)rnd(m, 26) : 0) };
+        struct expected *x = &m->x[i], n = { .present = true,
+                                             .seed = rnd(m, 1000000),
+                                             .size = size_of(m),
+                                             .custom = (char)(rnd(m, 2) ? 'a' + (char)rnd(m, 26) : 0) };
         struct str data = data_of(m, n.seed, n.size);
         struct put_result r;
         cksum_of(CKSUM_XXHASH, data.p, data.n, hex);
-        struct put_attrs a = { .cksum_type = CKSUM_XXHASH, .cksum = str_of(hex), .versioned = true, .fast = rnd(m, 2), .custom = custom_of(n.custom, cb) };
+        struct put_attrs a = { .cksum_type = CKSUM_XXHASH,
+                               .cksum = str_of(hex),
+                               .versioned = true,
+                               .fast = rnd(m, 2),
+                               .custom = custom_of(n.custom, cb) };
         if (rnd(m, 4) == 0)
                 a.cond.kind = rnd(m, 2) ? COND_ABSENT : COND_PRESENT;
         bool holds = a.cond.kind == COND_NONE || (a.cond.kind == COND_PRESENT) == x->present;

@@ -16,7 +16,8 @@
 
 static void identity_text(const struct mountpath_identity *id, struct buf *b)
 {
-        buf_printf(b, "orlop-mountpath %u\nid %s\ncluster %s\ntarget %s\n", id->format, id->id, id->cluster_uuid, id->target_id);
+        buf_printf(b, "orlop-mountpath %u\nid %s\ncluster %s\ntarget %s\n", id->format, id->id, id->cluster_uuid,
+                   id->target_id);
         uint32_t crc = hash_crc32c(0, b->p, b->n);
         buf_printf(b, "crc32c %08x\n", crc);
 }
@@ -40,7 +41,8 @@ struct err *mountpath__identity_parse(struct str text, struct mountpath_identity
         if (v != STORE_FORMAT)
                 return err_new(ERR_FORMAT, "identity: format %s", format);
         id.format = (unsigned)v;
-        bool ok = cut_line(&rest, STR("id"), id.id, sizeof id.id) && cut_line(&rest, STR("cluster"), id.cluster_uuid, sizeof id.cluster_uuid) &&
+        bool ok = cut_line(&rest, STR("id"), id.id, sizeof id.id) &&
+                  cut_line(&rest, STR("cluster"), id.cluster_uuid, sizeof id.cluster_uuid) &&
                   cut_line(&rest, STR("target"), id.target_id, sizeof id.target_id);
         size_t covered = (size_t)(rest.p - text.p);
         if (!ok || !cut_line(&rest, STR("crc32c"), crc_text, sizeof crc_text) || !str_hex64(str_of(crc_text), &crc) ||
@@ -50,12 +52,14 @@ struct err *mountpath__identity_parse(struct str text, struct mountpath_identity
         return NULL;
 }
 
-static struct err *make_identity(int orlop_fd, const char *cluster_uuid, const char *target_id, struct mountpath_identity *ret)
+static struct err *make_identity(int orlop_fd, const char *cluster_uuid, const char *target_id,
+                                 struct mountpath_identity *ret)
 {
         AUTO_BUF struct buf b = BUF_INIT;
         struct mountpath_identity id = { .format = STORE_FORMAT };
         random_id(id.id, 24);
-        if (!str_copy(id.cluster_uuid, sizeof id.cluster_uuid, str_of(cluster_uuid && *cluster_uuid ? cluster_uuid : "-")) ||
+        if (!str_copy(id.cluster_uuid, sizeof id.cluster_uuid,
+                      str_of(cluster_uuid && *cluster_uuid ? cluster_uuid : "-")) ||
             !str_copy(id.target_id, sizeof id.target_id, str_of(target_id && *target_id ? target_id : "-")))
                 return err_new(ERR_INVALID, "cluster or target id is too long");
         identity_text(&id, &b);
@@ -70,7 +74,8 @@ static bool foreign(const char *want, const char *have)
         return want && *want && strcmp(want, have) != 0;
 }
 
-static struct err *identity(int orlop_fd, const char *path, bool create, const char *cluster_uuid, const char *target_id, struct mountpath_identity *ret)
+static struct err *identity(int orlop_fd, const char *path, bool create, const char *cluster_uuid,
+                            const char *target_id, struct mountpath_identity *ret)
 {
         AUTO_BUF struct buf b = BUF_INIT;
         struct stat st;
@@ -90,13 +95,14 @@ static struct err *identity(int orlop_fd, const char *path, bool create, const c
         struct mountpath_identity id;
         TRY_WRAP(mountpath__identity_parse(buf_str(&b), &id), "%s/orlop", path);
         if (foreign(cluster_uuid, id.cluster_uuid) || foreign(target_id, id.target_id))
-                return err_new(ERR_FOREIGN, "%s belongs to target %s of cluster %s", path, id.target_id, id.cluster_uuid);
+                return err_new(ERR_FOREIGN, "%s belongs to target %s of cluster %s", path, id.target_id,
+                               id.cluster_uuid);
         *ret = id;
         return NULL;
 }
 
-struct err *mountpath_lock(const char *path, bool create, const char *cluster_uuid, const char *target_id, int *ret_orlop_fd,
-                           struct mountpath_identity *ret)
+struct err *mountpath_lock(const char *path, bool create, const char *cluster_uuid, const char *target_id,
+                           int *ret_orlop_fd, struct mountpath_identity *ret)
 {
         AUTO_FD int dir = -1;
         AUTO_FD int orlop = -1;

@@ -1,4 +1,5 @@
-/* store/mountpath.h (inside store): the life of one mountpath, and what the set remembers. Caller holds store.lock, or is alone. */
+/* store/mountpath.h (inside store): the life of one mountpath, and what the set remembers. Caller holds store.lock, or
+ * is alone. */
 #ifndef ORLOP_STORE_MOUNTPATH_H
 #define ORLOP_STORE_MOUNTPATH_H
 

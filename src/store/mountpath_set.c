@@ -1,9 +1,11 @@
 /* store/mountpath_set.c: attach, detach, enable, disable: changes of the set of mountpaths while the store serves.
  *
- * A change is: withdraw the set (wait until nobody stands in it), open or close, have every active mountpath remember the new set (synced), publish it. Requests wait
- * meanwhile, for milliseconds. Taking one out with its objects moved has two such changes, with the resilver between them: first it takes no new objects, then it is gone.
+ * A change is: withdraw the set (wait until nobody stands in it), open or close, have every active mountpath remember
+ * the new set (synced), publish it. Requests wait meanwhile, for milliseconds. Taking one out with its objects moved
+ * has two such changes, with the resilver between them: first it takes no new objects, then it is gone.
  *
- * What was taken out may come back with old records, so it is remembered as absent and deletes leave tombstones; only one that was emptied is forgotten. */
+ * What was taken out may come back with old records, so it is remembered as absent and deletes leave tombstones; only
+ * one that was emptied is forgotten. */
 #include "store/background.h"
 #include "store/cache.h"
 #include "store/mountpath.h"
@@ -182,7 +184,8 @@ static struct err *stop_placing(struct store *s, struct mountpath *mp)
 /* It holds nothing any more, so what it remembers of the others is of no use: it may come back as a new one. */
 static struct err *forget_peers(struct mountpath *mp)
 {
-        const struct commit_row rows[3] = { { RECORDS_META, STR("peers"), STR_NONE, true }, { RECORDS_META, STR("absent"), STR_NONE, true },
+        const struct commit_row rows[3] = { { RECORDS_META, STR("peers"), STR_NONE, true },
+                                            { RECORDS_META, STR("absent"), STR_NONE, true },
                                             { RECORDS_META, STR("mixed"), STR_NONE, true } };
         return store__commit_rows(mp, rows, 3, false);
 }

@@ -1,4 +1,5 @@
-/* Tests of the set of mountpaths: identity and lock, placement, attach, detach, disable, enable, what must not come back. */
+/* Tests of the set of mountpaths: identity and lock, placement, attach, detach, disable, enable, what must not come
+ * back. */
 #include "store/test_store.h"
 
 #include "store/mountpath.h"
@@ -275,7 +276,8 @@ static void test_identity(void **state)
         test_store_end(&t);
 }
 
-/* A mountpath that can not be opened: what is not found elsewhere is an error until it is given up, or opened after all. */
+/* A mountpath that can not be opened: what is not found elsewhere is an error until it is given up, or opened after
+ * all. */
 static void test_unopened(void **state)
 {
         (void)state;
@@ -336,10 +338,12 @@ static void test_nested(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_placement), cmocka_unit_test(test_attach),   cmocka_unit_test(test_detach), cmocka_unit_test(test_identity),
-                cmocka_unit_test(test_nested),    cmocka_unit_test(test_unopened),
+                cmocka_unit_test(test_placement),       cmocka_unit_test(test_attach),
+                cmocka_unit_test(test_detach),          cmocka_unit_test(test_identity),
+                cmocka_unit_test(test_nested),          cmocka_unit_test(test_unopened),
 #ifndef ORLOP_STORE_MEM
-                cmocka_unit_test(test_enable),    cmocka_unit_test(test_restarts), cmocka_unit_test(test_no_resurrection),
+                cmocka_unit_test(test_enable),          cmocka_unit_test(test_restarts),
+                cmocka_unit_test(test_no_resurrection),
 #endif
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
-/* store/move.c: copies of records and contents between mountpaths, in an order that no crash turns into a loss: contents, record, and only then the old copy goes.
+/* store/move.c: copies of records and contents between mountpaths, in an order that no crash turns into a loss:
+ * contents, record, and only then the old copy goes.
  *
- * Contents copied for a record that in the end was not placed (a newer one came, or an error) are removed again, unless the outcome is unknown. */
+ * Contents copied for a record that in the end was not placed (a newer one came, or an error) are removed again, unless
+ * the outcome is unknown. */
 #include "store/move.h"
 
 static void remove_files(struct mountpath *mp, const struct record *r, unsigned n)
@@ -25,7 +27,8 @@ static void settle_files(struct mountpath *mp, const struct record *r)
 }
 
 /* The self-description of a copied content: the object's own for a single file; a chunk's is taken over as it is. */
-static struct err *self_of(struct mountpath *from, const struct obj_key *key, const struct record *r, struct record_chunk c, struct buf *b)
+static struct err *self_of(struct mountpath *from, const struct obj_key *key, const struct record *r,
+                           struct record_chunk c, struct buf *b)
 {
         buf_clear(b);
         if (r->where == RECORD_FILE) {
@@ -40,7 +43,8 @@ static struct err *self_of(struct mountpath *from, const struct obj_key *key, co
 }
 
 /* Copies the content files of r to `to`; r names the copies afterwards, their list in `chunks`. */
-static struct err *copy_files(struct mountpath *from, struct mountpath *to, const struct obj_key *key, struct record *r, bool fast, struct buf *chunks)
+static struct err *copy_files(struct mountpath *from, struct mountpath *to, const struct obj_key *key, struct record *r,
+                              bool fast, struct buf *chunks)
 {
         AUTO_BUF struct buf self = BUF_INIT;
         struct str rest = r->chunks;
@@ -75,7 +79,8 @@ static struct err *copy_files(struct mountpath *from, struct mountpath *to, cons
 }
 
 /* Places a record whose files were copied. */
-static struct err *place(struct mountpath *to, const struct obj_key *key, const struct record *r, struct str small, bool fast)
+static struct err *place(struct mountpath *to, const struct obj_key *key, const struct record *r, struct str small,
+                         bool fast)
 {
         struct commit_op op = { .kind = COMMIT_PLACE, .fast = fast, .key = *key, .record = r, .small = small };
         struct err *e = store__commit(to, &op);
@@ -137,7 +142,8 @@ struct err *store__move(struct mountpath *from, struct mountpath *to, const stru
         return e;
 }
 
-struct err *store__copy_as(struct mp_set *set, const struct obj_key *from, const struct obj_key *to, bool fast, struct stamp *ret_from_stamp)
+struct err *store__copy_as(struct mp_set *set, const struct obj_key *from, const struct obj_key *to, bool fast,
+                           struct stamp *ret_from_stamp)
 {
         AUTO_BUF struct buf b = BUF_INIT, chunks = BUF_INIT, small = BUF_INIT;
         struct record r;

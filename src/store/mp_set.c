@@ -1,8 +1,9 @@
 /* store/mp_set.c: which mountpaths take part at a moment, who stands in them, and the stamps.
  *
- * A set is immutable; the store points to the current one, or to nothing while it is being changed. To enter is to count oneself in and look again whether the set is still
- * current; the changer takes the pointer away first and then waits until the count is zero: one of both sees the other (sequential consistency). Sets are freed at the end
- * of the store: they are small and change when a person says so. */
+ * A set is immutable; the store points to the current one, or to nothing while it is being changed. To enter is to
+ * count oneself in and look again whether the set is still current; the changer takes the pointer away first and then
+ * waits until the count is zero: one of both sees the other (sequential consistency). Sets are freed at the end of the
+ * store: they are small and change when a person says so. */
 #include "store/priv.h"
 
 struct mp_set *store__set_try_enter(struct store *s)

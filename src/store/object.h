@@ -29,7 +29,7 @@ struct obj_meta {
         int64_t atime_ns;       /* last read or write; kept lazily */
         enum cksum_type cksum_type;
         struct str cksum;       /* hex; empty for none */
-        struct str custom;      /* packed pairs: repeated {LEB128-length key, LEB128-length value}; see store_custom_next */
+        struct str custom; /* packed pairs: repeated {LEB128-length key, LEB128-length value}; see store_custom_next */
         uint32_t chunks;        /* 0: one content; else number of chunks */
         uint64_t max_chunk_size;/* bytes, when chunked */
         unsigned mountpath;     /* index, for location texts (store_mountpath_info) */

@@ -1,13 +1,15 @@
 /* store/object_read.c: finding a record and opening a content, through the cache.
  *
- * Record and content are read one after the other, while changes go on: a small content that carries another id than its record, or a content file that is gone, means that the record was replaced meanwhile, if the record now
- * is another one: try again. If it is the same, the content is lost: CORRUPT. Each new try means that a change happened in between, so they end; the bound only guards against
- * a fault of ours.
+ * Record and content are read one after the other, while changes go on: a small content that carries another id than
+ * its record, or a content file that is gone, means that the record was replaced meanwhile, if the record now is
+ * another one: try again. If it is the same, the content is lost: CORRUPT. Each new try means that a change happened in
+ * between, so they end; the bound only guards against a fault of ours.
  *
- * Mixed sets: the other mountpaths are asked before the chosen one. Whoever moves an object places it on the chosen one before the old copy is forgotten, so that one of both
- * is always seen.
+ * Mixed sets: the other mountpaths are asked before the chosen one. Whoever moves an object places it on the chosen one
+ * before the old copy is forgotten, so that one of both is always seen.
  *
- * While a mountpath that was asked for could not be opened, a record that is not found is an error, not an absence: the object may lie there. */
+ * While a mountpath that was asked for could not be opened, a record that is not found is an error, not an absence: the
+ * object may lie there. */
 #include "store/cache.h"
 
 #define TRIES_MAX 1000
@@ -26,7 +28,8 @@ static struct err *get_one(struct mountpath *mp, struct str k, struct buf *b, st
 }
 
 /* The newest of all mountpaths of the set; the chosen one comes last. */
-static struct err *get_newest(struct mp_set *set, struct mountpath *chosen, struct str k, struct buf *b, struct record *ret, struct mountpath **ret_mp)
+static struct err *get_newest(struct mp_set *set, struct mountpath *chosen, struct str k, struct buf *b,
+                              struct record *ret, struct mountpath **ret_mp)
 {
         AUTO_BUF struct buf other = BUF_INIT;
         struct record best, r;
@@ -58,11 +61,12 @@ struct err *store__not_found(const struct mp_set *set, const struct obj_key *key
 {
         if (!set->unopened)
                 return err_static(ERR_NOT_FOUND);
-        return err_new(ERR_IO, "mountpath %s could not be opened: whether " STR_FMT " exists is not known", set->unopened->path, STR_ARG(key->name));
+        return err_new(ERR_IO, "mountpath %s could not be opened: whether " STR_FMT " exists is not known",
+                       set->unopened->path, STR_ARG(key->name));
 }
 
-struct err *store__record_get(struct mp_set *set, const struct obj_key *key, bool want_tombstones, struct buf *b, struct record *ret,
-                              struct mountpath **ret_mp)
+struct err *store__record_get(struct mp_set *set, const struct obj_key *key, bool want_tombstones, struct buf *b,
+                              struct record *ret, struct mountpath **ret_mp)
 {
         char kb[RECORD_KEY_MAX];
         struct str k;
@@ -87,7 +91,8 @@ struct err *store__record_get(struct mp_set *set, const struct obj_key *key, boo
 /* ---- contents ---- */
 
 /* STALE: the content belongs to another version than the record. */
-static struct err *load_small(struct mountpath *mp, struct str k, const struct record *r, struct records_value *v, struct str *ret, bool *ret_stale)
+static struct err *load_small(struct mountpath *mp, struct str k, const struct record *r, struct records_value *v,
+                              struct str *ret, bool *ret_stale)
 {
         struct content_id id;
         struct err *e = records_get(mp->records, RECORDS_SMALL, k, v);
@@ -116,7 +121,8 @@ static struct err *load_first_file(struct content *c, bool *ret_stale)
 }
 
 /* A content of this record, or *ret_stale. */
-static struct err *load_content(struct mountpath *mp, const struct obj_key *key, const struct record *r, struct content **ret, bool *ret_stale)
+static struct err *load_content(struct mountpath *mp, const struct obj_key *key, const struct record *r,
+                                struct content **ret, bool *ret_stale)
 {
         AUTO_RECORDS_VALUE struct records_value v = { STR_NONE, NULL };
         char kb[RECORD_KEY_MAX];
@@ -143,14 +149,16 @@ static struct err *lost(struct mountpath *mp, const struct obj_key *key)
         return err_new(ERR_CORRUPT, "the content of " STR_FMT " on %s is missing", STR_ARG(key->name), mp->path);
 }
 
-struct err *store__content_open(struct mountpath *mp, const struct obj_key *key, const struct record *r, struct content **ret)
+struct err *store__content_open(struct mountpath *mp, const struct obj_key *key, const struct record *r,
+                                struct content **ret)
 {
         bool stale;
         TRY(load_content(mp, key, r, ret, &stale));
         return stale ? lost(mp, key) : NULL;
 }
 
-static struct err *load(struct store *s, struct mp_set *set, const struct obj_key *key, uint64_t digest, struct content **ret)
+static struct err *load(struct store *s, struct mp_set *set, const struct obj_key *key, uint64_t digest,
+                        struct content **ret)
 {
         AUTO_BUF struct buf b = BUF_INIT;
         struct stamp last = { 0, 0 };
@@ -255,8 +263,8 @@ static struct err *copy_bytes(struct content_file *f, uint64_t size, struct cont
         return NULL;
 }
 
-struct err *store__content_copy(struct mountpath *from, struct content_id id, uint64_t size, struct mountpath *to, struct str self, bool fast,
-                                struct content_id *ret)
+struct err *store__content_copy(struct mountpath *from, struct content_id id, uint64_t size, struct mountpath *to,
+                                struct str self, bool fast, struct content_id *ret)
 {
         struct content_file *f;
         struct content_writer *w;

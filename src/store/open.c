@@ -1,10 +1,12 @@
 /* store/open.c: the life of a store: opening its mountpaths, recovery, closing in the order that loses nothing.
  *
- * Open: each mountpath by itself (identity, lock, records, contents, commit thread); one that can not be opened is reported and stays DISABLED while others remain. Then what they remember of each other decides
- * whether the set is mixed, interrupted work is rolled on, and the background starts.
+ * Open: each mountpath by itself (identity, lock, records, contents, commit thread); one that can not be opened is
+ * reported and stays DISABLED while others remain. Then what they remember of each other decides whether the set is
+ * mixed, interrupted work is rolled on, and the background starts.
  *
- * Close: the background stops, the cache gives its contents back (their times of access become changes), the commit threads end their queues, what they discarded is removed, and
- * the mountpaths are closed. Callers have given all contents, puts and scans back before. */
+ * Close: the background stops, the cache gives its contents back (their times of access become changes), the commit
+ * threads end their queues, what they discarded is removed, and the mountpaths are closed. Callers have given all
+ * contents, puts and scans back before. */
 #include "store/background.h"
 #include "store/cache.h"
 #include "store/change.h"
@@ -57,11 +59,13 @@ static struct err *check_paths(const struct store_options *o)
         for (unsigned i = 0; i < o->npaths; i++)
                 for (unsigned j = 0; j < i; j++)
                         if (mountpath__nested(o->paths[i], o->paths[j]))
-                                return err_new(ERR_INVALID, "mountpaths %s and %s are nested", o->paths[j], o->paths[i]);
+                                return err_new(ERR_INVALID, "mountpaths %s and %s are nested", o->paths[j],
+                                               o->paths[i]);
         return NULL;
 }
 
-/* Opens all that can be opened. An error when none can. A directory of another cluster or in use is a mistake of whoever starts: never passed over. */
+/* Opens all that can be opened. An error when none can. A directory of another cluster or in use is a mistake of
+ * whoever starts: never passed over. */
 static struct err *open_mountpaths(struct store *s, const struct store_options *o)
 {
         struct err *first = NULL;
@@ -81,7 +85,9 @@ static struct err *open_mountpaths(struct store *s, const struct store_options *
                         return e;
                 }
                 char text[512];
-                log_error("%s; it stays disabled, and what is not found elsewhere is an error until it is enabled or detached", err_text(e, text, sizeof text));
+                log_error("%s; it stays disabled, and what is not found elsewhere is an error until it is enabled or "
+                          "detached",
+                          err_text(e, text, sizeof text));
                 atomic_store(&mp->unopened, true);
                 first = err_first(first, e);
         }
@@ -118,7 +124,8 @@ static struct err *recover(struct store *s)
                 TRY(store__rename_recover(s, mp));
                 TRY(store__cleanup_mountpath(s, mp, 0, &files, &bytes));
                 if (files)
-                        log_info("%s: removed %llu files of trash and unfinished work", mp->path, (unsigned long long)files);
+                        log_info("%s: removed %llu files of trash and unfinished work", mp->path,
+                                 (unsigned long long)files);
         }
         return NULL;
 }

@@ -1,8 +1,10 @@
-/* store/peers.c: what every mountpath remembers of the others, so that a start with another set of directories knows what may be missing or misplaced.
+/* store/peers.c: what every mountpath remembers of the others, so that a start with another set of directories knows
+ * what may be missing or misplaced.
  *
- * Rows of RECORDS_META: "peers" the ids that were active together, "absent" the ids that were taken out and may come back, "mixed" that objects may lie elsewhere than HRW says.
- * A mountpath whose peers are not those of today has lived in another set: the store is mixed until a resilver has looked at every record. Peers of old that are not here
- * today are absent: they may return with records that were replaced or deleted meanwhile. */
+ * Rows of RECORDS_META: "peers" the ids that were active together, "absent" the ids that were taken out and may come
+ * back, "mixed" that objects may lie elsewhere than HRW says. A mountpath whose peers are not those of today has lived
+ * in another set: the store is mixed until a resilver has looked at every record. Peers of old that are not here today
+ * are absent: they may return with records that were replaced or deleted meanwhile. */
 #include "store/mountpath.h"
 
 static bool has(char (*ids)[32], unsigned n, const char *id)
@@ -44,7 +46,8 @@ static struct err *get_ids(struct mountpath *mp, struct str row, char (*ids)[32]
         return NULL;
 }
 
-static struct err *load_one(struct mountpath *mp, struct peers *p, char (*known)[32], unsigned *nknown, unsigned *nwith_peers)
+static struct err *load_one(struct mountpath *mp, struct peers *p, char (*known)[32], unsigned *nknown,
+                            unsigned *nwith_peers)
 {
         char peers[STORE_MOUNTPATHS_MAX][32], unused[STORE_MOUNTPATHS_MAX][32];
         unsigned n = 0, nunused = 0;

@@ -1,7 +1,9 @@
-/* store/priv.h: what the files of this folder share: the store, a mountpath, a put, a change on its way to a commit thread.
+/* store/priv.h: what the files of this folder share: the store, a mountpath, a put, a change on its way to a commit
+ * thread.
  *
- * Locks, outer first: store.lock (mountpaths, sets, dropped buckets), committer.lock (its queue), cache shard, background.lock. No lock is held while records are
- * read or written, store.lock aside (changes of the set of mountpaths). */
+ * Locks, outer first: store.lock (mountpaths, sets, dropped buckets), committer.lock (its queue), cache shard,
+ * background.lock. No lock is held while records are read or written, store.lock aside (changes of the set of
+ * mountpaths). */
 #ifndef ORLOP_STORE_PRIV_H
 #define ORLOP_STORE_PRIV_H
 
@@ -31,7 +33,8 @@ struct uploads; /* upload.c, append.c: what is open in memory */
 
 /* ---- mountpaths ---- */
 
-/* One directory. Lives as long as the store; `records`, `contents` and `committer` only from mountpath open to close (see users). */
+/* One directory. Lives as long as the store; `records`, `contents` and `committer` only from mountpath open to close
+ * (see users). */
 struct mountpath {
         struct store *store;
         unsigned index;
@@ -50,12 +53,13 @@ struct mountpath {
         _Atomic bool detached;  /* not listed; the place is kept for its index and for another attach */
         _Atomic bool unopened;  /* asked for, and could not be opened: what it holds is not known */
 };
-/* The active mountpaths at a moment: immutable but for `users`. Whoever reads or changes objects enters the set for that time; a change of the set waits until all left. */
+/* The active mountpaths at a moment: immutable but for `users`. Whoever reads or changes objects enters the set for
+ * that time; a change of the set waits until all left. */
 struct mp_set {
         struct mountpath *mp[STORE_MOUNTPATHS_MAX];
         unsigned n;      /* the first n take new objects */
         unsigned nall;   /* those from n on are being emptied: they are only looked at */
-        bool mixed;      /* objects may lie on another mountpath than the chosen one: look on all, the largest stamp wins */
+        bool mixed; /* objects may lie on another mountpath than the chosen one: look on all, the largest stamp wins */
         bool tombstones; /* a mountpath is away that may come back: deletes leave a tombstone */
         const struct mountpath *unopened; /* one that could not be opened, or null: what is not found may lie there */
         _Atomic unsigned users;
@@ -71,7 +75,8 @@ struct store {
         _Atomic unsigned nmp;
         _Atomic(struct mp_set *) set; /* null while it is being changed */
         struct mp_set *sets;          /* all there ever were, freed at close */
-        struct mutex move_lock;       /* RANK_STORE_MPATH: held while a copy is placed and the old one forgotten, so that a scan sees one of them */
+        /* RANK_STORE_MPATH: held while a copy is placed and the old one forgotten, so that a scan sees one of them. */
+        struct mutex move_lock;
         _Atomic uint64_t hlc;         /* last stamp given */
         struct cache *cache;
         struct background *background;
@@ -111,13 +116,14 @@ struct stamp store__stamp_next(struct store *s);
 void store__stamp_seen(struct store *s, struct stamp st);
 
 /* mountpath.c */
-/* Opens or makes the directory's identity and lock; for fsck too. ERR_IN_USE, FOREIGN (uuid or target given and different), FORMAT, NOT_FOUND (create false and none there). */
+/* Opens or makes the directory's identity and lock; for fsck too. ERR_IN_USE, FOREIGN (uuid or target given and
+ * different), FORMAT, NOT_FOUND (create false and none there). */
 struct mountpath_identity {
         char id[32], cluster_uuid[64], target_id[64];
         unsigned format;
 };
-MUST_CHECK struct err *mountpath_lock(const char *path, bool create, const char *cluster_uuid, const char *target_id, int *ret_orlop_fd,
-                                      struct mountpath_identity *ret);
+MUST_CHECK struct err *mountpath_lock(const char *path, bool create, const char *cluster_uuid, const char *target_id,
+                                      int *ret_orlop_fd, struct mountpath_identity *ret);
 
 /* ---- changes of records: commit.c ---- */
 
@@ -145,7 +151,7 @@ struct commit_op {
         const struct put_attrs *attrs;  /* PUT, CUSTOM */
         const struct obj_cond *cond;    /* DELETE, FORGET, ATIME; may be null */
         uint64_t size;                  /* PUT: of the whole content */
-        enum record_where where;        /* PUT: FILE or CHUNKS; SMALL and EMPTY are chosen by size when `small` is set */
+        enum record_where where; /* PUT: FILE or CHUNKS; SMALL and EMPTY are chosen by size when `small` is set */
         struct str small;               /* PUT, PLACE: bytes of a small content */
         struct content_id id;           /* PUT: content file */
         struct str chunks;              /* PUT: packed, see record_chunk_next */
@@ -156,7 +162,8 @@ struct commit_op {
         const struct commit_row *rows;  /* further rows of the same batch, written only if the change happens */
         unsigned nrows;
         struct mp_set *set;             /* entered by the caller; left by him after the change (null for ROWS, ATIME) */
-        /* Outcome. After an I/O error (code IO, mountpath FAILED) nobody knows whether it happened: contents must not be removed then. */
+        /* Outcome. After an I/O error (code IO, mountpath FAILED) nobody knows whether it happened: contents must not
+         * be removed then. */
         struct err *err;
         struct put_result result;
         bool happened; /* it is in the records (not a no-op, no error) */
@@ -165,7 +172,8 @@ struct commit_op {
         void *done_arg;
         size_t bytes; /* commit.c's: size in the queue */
 };
-/* Hands over a change and waits for its outcome. Contents of the record that it replaced are removed in the background afterwards. Returns op->err. */
+/* Hands over a change and waits for its outcome. Contents of the record that it replaced are removed in the background
+ * afterwards. Returns op->err. */
 MUST_CHECK struct err *store__commit(struct mountpath *mp, struct commit_op *op);
 /* As store__commit with op->done; false when the queue is full or the mountpath can not be written. Never blocks. */
 bool store__commit_async(struct mountpath *mp, struct commit_op *op) MUST_CHECK;
@@ -180,19 +188,23 @@ void committer_stop(struct committer *c);
 
 /* ---- reading: object_read.c ---- */
 
-/* That nothing was found: NOT_FOUND, or IO while a mountpath could not be opened, since nobody knows what it holds. Never null. */
+/* That nothing was found: NOT_FOUND, or IO while a mountpath could not be opened, since nobody knows what it holds.
+ * Never null. */
 MUST_CHECK struct err *store__not_found(const struct mp_set *set, const struct obj_key *key);
-/* The newest record of a key over the mountpaths of the set (mixed: all; else the chosen one), its mountpath, and its encoded bytes in b, which *ret borrows. NOT_FOUND for
- * tombstones too, unless want_tombstones. */
-MUST_CHECK struct err *store__record_get(struct mp_set *set, const struct obj_key *key, bool want_tombstones, struct buf *b, struct record *ret,
-                                         struct mountpath **ret_mp);
+/* The newest record of a key over the mountpaths of the set (mixed: all; else the chosen one), its mountpath, and its
+ * encoded bytes in b, which *ret borrows. NOT_FOUND for tombstones too, unless want_tombstones. */
+MUST_CHECK struct err *store__record_get(struct mp_set *set, const struct obj_key *key, bool want_tombstones,
+                                         struct buf *b, struct record *ret, struct mountpath **ret_mp);
 /* Metadata of a record; texts are borrowed from it. */
 void store__meta_of(const struct record *r, const struct mountpath *mp, struct obj_meta *ret);
-/* Copies a content file to another mountpath (or the same one) under a new id, verified as it is read; self describes the copy. */
-MUST_CHECK struct err *store__content_copy(struct mountpath *from, struct content_id id, uint64_t size, struct mountpath *to, struct str self, bool fast,
-                                           struct content_id *ret);
-/* Opens one version for reading outside the cache, from its record: append copies, checksums of completed uploads. The caller content_unref()s. */
-MUST_CHECK struct err *store__content_open(struct mountpath *mp, const struct obj_key *key, const struct record *r, struct content **ret);
+/* Copies a content file to another mountpath (or the same one) under a new id, verified as it is read; self describes
+ * the copy. */
+MUST_CHECK struct err *store__content_copy(struct mountpath *from, struct content_id id, uint64_t size,
+                                           struct mountpath *to, struct str self, bool fast, struct content_id *ret);
+/* Opens one version for reading outside the cache, from its record: append copies, checksums of completed uploads. The
+ * caller content_unref()s. */
+MUST_CHECK struct err *store__content_open(struct mountpath *mp, const struct obj_key *key, const struct record *r,
+                                           struct content **ret);
 
 /* ---- puts: put.c ---- */
 
@@ -212,8 +224,8 @@ struct put {
         void (*ext_end)(struct put *p); /* called before a put of that kind ends, whatever the outcome */
 };
 /* A put on this mountpath; refuses with NO_SPACE above the out-of-space mark. */
-MUST_CHECK struct err *store__put_new(struct store *s, enum put_kind kind, const struct obj_key *key, struct mountpath *mp, int64_t size_hint,
-                                      size_t small_max, struct put **ret);
+MUST_CHECK struct err *store__put_new(struct store *s, enum put_kind kind, const struct obj_key *key,
+                                      struct mountpath *mp, int64_t size_hint, size_t small_max, struct put **ret);
 /* Ends a put and frees it; its writer is aborted if there still is one. */
 void store__put_free(struct put *p);
 
@@ -234,17 +246,20 @@ MUST_CHECK struct err *store__space_check(struct store *s);
 MUST_CHECK struct err *store__space_new(struct store *s, struct space **ret);
 /* See store__space_new. Null is fine. */
 void store__space_free(struct space *sp);
-/* Reads the open uploads and appends of a mountpath that was just opened (roll forward or drop what a crash left). upload.c */
+/* Reads the open uploads and appends of a mountpath that was just opened (roll forward or drop what a crash left).
+ * upload.c */
 MUST_CHECK struct err *store__uploads_load(struct store *s, struct mountpath *mp);
 /* Makes and ends the state of uploads and appends. */
 MUST_CHECK struct err *store__uploads_new(struct store *s, struct uploads **ret);
 /* See store__uploads_new. Null is fine. */
 void store__uploads_free(struct uploads *u);
 /* Removes work and trash of a mountpath after open, work that open uploads and appends want aside. cleanup.c */
-MUST_CHECK struct err *store__cleanup_mountpath(struct store *s, struct mountpath *mp, int64_t min_age_ns, uint64_t *ret_files, uint64_t *ret_bytes);
+MUST_CHECK struct err *store__cleanup_mountpath(struct store *s, struct mountpath *mp, int64_t min_age_ns,
+                                                uint64_t *ret_files, uint64_t *ret_bytes);
 /* Whether an upload or append of this store refers to an unfinished or finished content: cleanup keeps it. upload.c */
 bool store__uploads_want(struct store *s, struct content_id id);
-/* Drops uploads and appends of a bucket on one mountpath (contents too); the rows in RECORDS_UPLOADS are removed by the caller. upload.c */
+/* Drops uploads and appends of a bucket on one mountpath (contents too); the rows in RECORDS_UPLOADS are removed by the
+ * caller. upload.c */
 void store__uploads_drop(struct store *s, struct mountpath *mp, uint64_t bid);
 /* Whether a bucket was dropped. */
 bool store__dropped(struct store *s, uint64_t bid);

@@ -1,14 +1,16 @@
 /* store/put.c: writing one object's content.
  *
- * Small contents gather in memory and travel with their record; what outgrows store_small_max goes to a content file as it comes. Commit first finishes the file (synced,
- * named), then hands the record to the commit thread; only then the caller gets his answer. When the commit did not happen the file is removed; when nobody knows (an I/O error), it stays and cleanup judges it
- * by the records that the next start finds.
+ * Small contents gather in memory and travel with their record; what outgrows store_small_max goes to a content file as
+ * it comes. Commit first finishes the file (synced, named), then hands the record to the commit thread; only then the
+ * caller gets his answer. When the commit did not happen the file is removed; when nobody knows (an I/O error), it
+ * stays and cleanup judges it by the records that the next start finds.
  *
- * The set of mountpaths may change while bytes arrive. The mountpath is chosen again at commit, since all writes of a key must pass one commit thread at a time; if it is another one, the file is copied. */
+ * The set of mountpaths may change while bytes arrive. The mountpath is chosen again at commit, since all writes of a
+ * key must pass one commit thread at a time; if it is another one, the file is copied. */
 #include "store/priv.h"
 
-struct err *store__put_new(struct store *s, enum put_kind kind, const struct obj_key *key, struct mountpath *mp, int64_t size_hint, size_t small_max,
-                           struct put **ret)
+struct err *store__put_new(struct store *s, enum put_kind kind, const struct obj_key *key, struct mountpath *mp,
+                           int64_t size_hint, size_t small_max, struct put **ret)
 {
         ASSERT_MAY_BLOCK();
         char kb[RECORD_KEY_MAX];
@@ -22,9 +24,15 @@ struct err *store__put_new(struct store *s, enum put_kind kind, const struct obj
         if (!p || !name || !mountpath_enter(mp)) {
                 free(p);
                 free(name);
-                return p && name ? err_new(ERR_BUSY, "mountpath %s is being taken out", mp->path) : err_static(ERR_NO_MEMORY);
+                return p && name ? err_new(ERR_BUSY, "mountpath %s is being taken out", mp->path)
+                                 : err_static(ERR_NO_MEMORY);
         }
-        *p = (struct put){ .store = s, .kind = kind, .key = { key->bid, { name, key->name.n } }, .mp = mp, .size_hint = size_hint, .small_max = small_max };
+        *p = (struct put){ .store = s,
+                           .kind = kind,
+                           .key = { key->bid, { name, key->name.n } },
+                           .mp = mp,
+                           .size_hint = size_hint,
+                           .small_max = small_max };
         if (size_hint > 0 && (uint64_t)size_hint <= small_max)
                 buf_reserve(&p->small, (size_t)size_hint);
         *ret = p;
@@ -45,7 +53,8 @@ void store__put_free(struct put *p)
 struct err *store_put_begin(struct store *s, const struct obj_key *key, int64_t size_hint, struct put **ret)
 {
         struct mp_set *set = store__set_enter(s);
-        struct err *e = store__put_new(s, PUT_OBJECT, key, store__set_choose(set, obj_key_digest(key)), size_hint, s->o.small_max, ret);
+        struct err *e = store__put_new(s, PUT_OBJECT, key, store__set_choose(set, obj_key_digest(key)), size_hint,
+                                       s->o.small_max, ret);
         store__set_leave(set);
         return e;
 }
@@ -85,12 +94,14 @@ static struct err *check_attrs(const struct put_attrs *a)
         if (a->cksum.n >= CKSUM_HEX_MAX)
                 return err_new(ERR_INVALID, "checksum of %zu characters", a->cksum.n);
         if (!record_custom_check(a->custom))
-                return a->custom.n > RECORD_CUSTOM_MAX ? err_new(ERR_TOO_LARGE, "custom metadata of %zu bytes", a->custom.n)
-                                                       : err_new(ERR_INVALID, "malformed custom metadata");
+                return a->custom.n > RECORD_CUSTOM_MAX
+                               ? err_new(ERR_TOO_LARGE, "custom metadata of %zu bytes", a->custom.n)
+                               : err_new(ERR_INVALID, "malformed custom metadata");
         return NULL;
 }
 
-/* What the content file says of itself: what the record will say, but for the stamp and number that only the commit knows. */
+/* What the content file says of itself: what the record will say, but for the stamp and number that only the commit
+ * knows. */
 static void describe(const struct put *p, const struct put_attrs *a, struct content_id id, struct buf *b)
 {
         int64_t now = clock_wall_ns();
@@ -131,14 +142,16 @@ static struct err *follow(struct put *p, struct mountpath *mp, struct str self, 
 }
 
 /* Commits within the set; *ret_mp is where the content lies now. */
-static struct err *commit_in(struct put *p, struct mp_set *set, const struct put_attrs *a, struct str self, bool file, struct content_id *id,
-                             struct mountpath **ret_mp, struct put_result *ret)
+static struct err *commit_in(struct put *p, struct mp_set *set, const struct put_attrs *a, struct str self, bool file,
+                             struct content_id *id, struct mountpath **ret_mp, struct put_result *ret)
 {
         struct mountpath *mp = store__set_choose(set, obj_key_digest(&p->key));
         if (file && mp != p->mp)
                 TRY(follow(p, mp, self, a->fast, id));
         *ret_mp = mp;
-        struct commit_op op = { .kind = COMMIT_PUT, .fast = a->fast, .key = p->key, .attrs = a, .size = p->size, .set = set };
+        struct commit_op op = {
+                .kind = COMMIT_PUT, .fast = a->fast, .key = p->key, .attrs = a, .size = p->size, .set = set
+        };
         if (file) {
                 op.where = RECORD_FILE;
                 op.id = *id;
@@ -240,14 +253,15 @@ static struct async_put *async_new(const struct obj_key *key, struct str data, c
         return p;
 }
 
-bool store_put_small_async(struct store *s, const struct obj_key *key, const void *data, size_t n, const struct put_attrs *a, store_put_done_fn *done,
-                           void *arg)
+bool store_put_small_async(struct store *s, const struct obj_key *key, const void *data, size_t n,
+                           const struct put_attrs *a, store_put_done_fn *done, void *arg)
 {
-        AUTO_ERR struct err *e = n <= s->o.small_max && key->name.n <= 1024 ? store__space_check(s) : err_static(ERR_INVALID);
+        AUTO_ERR struct err *e =
+                n <= s->o.small_max && key->name.n <= 1024 ? store__space_check(s) : err_static(ERR_INVALID);
         if (!e)
                 e = check_attrs(a);
-        struct mp_set *set = e ? NULL : store__set_try_enter(s); /* What is refused here gets its reason from store_put_begin and commit. */
-        if (!set)
+        struct mp_set *set = e ? NULL : store__set_try_enter(s);
+        if (!set) /* What is refused here gets its reason from store_put_begin and commit. */
                 return false;
         struct async_put *p = async_new(key, (struct str){ data, n }, a);
         if (p) {

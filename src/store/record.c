@@ -1,7 +1,8 @@
 /* store/record.c: the bytes of keys, records and small contents (docs/format/record.md).
  *
- * A decoder believes nothing before the checksum over key and value held; after that a malformed member still is ERR_CORRUPT, never a crash: the value may have been
- * written by a program with a fault. An unknown format byte is ERR_FORMAT: a later version wrote it. */
+ * A decoder believes nothing before the checksum over key and value held; after that a malformed member still is
+ * ERR_CORRUPT, never a crash: the value may have been written by a program with a fault. An unknown format byte is
+ * ERR_FORMAT: a later version wrote it. */
 #include "store/record.h"
 
 #define RECORD_FORMAT 1
@@ -79,7 +80,8 @@ void record_encode(struct str k, const struct record *r, struct buf *b)
                 str_to_hex(raw, hex_n / 2, again);
                 hex = memcmp(again, r->cksum, hex_n) == 0;
         }
-        unsigned flags = (unsigned)r->where | (r->tombstone ? FLAG_TOMBSTONE : 0u) | (r->custom.n ? FLAG_CUSTOM : 0u) | (hex ? 0u : FLAG_CKSUM_TEXT);
+        unsigned flags = (unsigned)r->where | (r->tombstone ? FLAG_TOMBSTONE : 0u) | (r->custom.n ? FLAG_CUSTOM : 0u) |
+                         (hex ? 0u : FLAG_CKSUM_TEXT);
         buf_addc(b, RECORD_FORMAT);
         buf_addc(b, (char)flags);
         buf_add_u64(b, r->stamp.hlc);
@@ -259,7 +261,8 @@ struct err *record_small_decode(struct str k, struct str v, struct content_id *r
         return NULL;
 }
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "small contents and checksums are stored little-endian by memcpy");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "small contents and checksums are stored little-endian by memcpy");
 
 void record_self_encode(const struct obj_key *key, const struct record *r, struct buf *b)
 {
@@ -292,7 +295,9 @@ struct err *record_self_decode(struct str self, struct obj_key *ret_key, struct 
         if (r.bad || key.name.n == 0 || key.name.n > 1024)
                 return err_new(ERR_CORRUPT, "self-description: key");
         char kb[RECORD_KEY_MAX];
-        TRY_WRAP(record_decode(record_key_bound(key.bid, key.name, kb), (struct str){ (const char *)r.p, (size_t)(r.end - r.p) }, ret), "self-description");
+        TRY_WRAP(record_decode(record_key_bound(key.bid, key.name, kb),
+                               (struct str){ (const char *)r.p, (size_t)(r.end - r.p) }, ret),
+                 "self-description");
         *ret_key = key;
         return NULL;
 }

@@ -1,7 +1,8 @@
-/* store/record.h (inside store): how a record and a small content look as bytes. Format page: docs/format/record.md. Pure; any thread.
+/* store/record.h (inside store): how a record and a small content look as bytes. Format page: docs/format/record.md.
+ * Pure; any thread.
  *
- * Each value ends in (or begins with) a CRC32C that covers its key too, so that a value that lies under a wrong key is found; a small content carries
- * the id that its record names, so that an old one is found. */
+ * Each value ends in (or begins with) a CRC32C that covers its key too, so that a value that lies under a wrong key is
+ * found; a small content carries the id that its record names, so that an old one is found. */
 #ifndef ORLOP_STORE_RECORD_H
 #define ORLOP_STORE_RECORD_H
 
@@ -34,7 +35,8 @@ struct record {
         uint64_t max_chunk_size;
 };
 
-/* Key bytes {bid big-endian, name} into out (RECORD_KEY_MAX bytes); names longer than 1,024 bytes are ERR_INVALID_NAME, empty ones too. */
+/* Key bytes {bid big-endian, name} into out (RECORD_KEY_MAX bytes); names longer than 1,024 bytes are ERR_INVALID_NAME,
+ * empty ones too. */
 MUST_CHECK struct err *record_key(const struct obj_key *key, char *out, struct str *ret);
 /* The same without checks, for prefixes and bounds: any name that fits (longer ones are cut). */
 struct str record_key_bound(uint64_t bid, struct str name, char *out);
@@ -63,10 +65,12 @@ void record_small_head(struct str k, struct content_id id, struct str data, char
 /* Checks a small content against its key; *ret_id is what it carries, *ret_data borrowed. ERR_CORRUPT. */
 MUST_CHECK struct err *record_small_decode(struct str k, struct str v, struct content_id *ret_id, struct str *ret_data);
 
-/* What a content file says of itself: {kind byte, …}. Kind 1: bid, name, encoded record. Further kinds belong to uploads (store/upload.c). */
+/* What a content file says of itself: {kind byte, …}. Kind 1: bid, name, encoded record. Further kinds belong to
+ * uploads (store/upload.c). */
 enum record_self_kind { RECORD_SELF_OBJECT = 1, RECORD_SELF_CHUNK = 2, RECORD_SELF_APPEND = 3 };
 #define RECORD_SELF_MAX (8u * 1024u)
-/* Appends the self-description of an object's only content; custom pairs are left out when it would pass RECORD_SELF_MAX. */
+/* Appends the self-description of an object's only content; custom pairs are left out when it would pass
+ * RECORD_SELF_MAX. */
 void record_self_encode(const struct obj_key *key, const struct record *r, struct buf *b);
 /* Decodes kind 1; borrowed from self. ERR_CORRUPT; INVALID for another kind. */
 MUST_CHECK struct err *record_self_decode(struct str self, struct obj_key *ret_key, struct record *ret);

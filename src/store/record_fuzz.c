@@ -1,5 +1,5 @@
-/* Fuzz target of record.c: the first bytes are the key, the rest a value. What is decoded must encode to something that decodes to the same. The checksum is repaired
- * first, so that the members are reached. */
+/* Fuzz target of record.c: the first bytes are the key, the rest a value. What is decoded must encode to something that
+ * decodes to the same. The checksum is repaired first, so that the members are reached. */
 #include "store/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
@@ -11,7 +11,8 @@ static void again(struct str k, const struct record *r)
         record_encode(k, r, &b);
         struct err *e = record_decode(k, buf_str(&b), &out);
         ASSERT(!e);
-        ASSERT(out.size == r->size && out.version == r->version && out.where == r->where && str_eq(out.custom, r->custom) && str_eq(out.chunks, r->chunks));
+        ASSERT(out.size == r->size && out.version == r->version && out.where == r->where &&
+               str_eq(out.custom, r->custom) && str_eq(out.chunks, r->chunks));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)

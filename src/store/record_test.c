@@ -77,9 +77,9 @@ static void test_round_trip(void **state)
         round_trip(&r);
         r.where = RECORD_FILE;
         r.size = UINT64_C(1) << 40;
-        strcpy(r.cksum, "0123456789ABCDEF"); /* not the form that hex would come back in */
+        str_copy(r.cksum, sizeof r.cksum, STR("0123456789ABCDEF")); /* not the form that hex would come back in */
         round_trip(&r);
-        strcpy(r.cksum, "odd");
+        str_copy(r.cksum, sizeof r.cksum, STR("odd"));
         round_trip(&r);
         r = (struct record){ .tombstone = true, .stamp = { 5, 1 }, .mtime_ns = -7, .atime_ns = INT64_MAX };
         round_trip(&r);
@@ -149,8 +149,15 @@ static void test_nonsense(void **state)
 static void test_example(void **state)
 {
         (void)state;
-        struct record r = { .stamp = { 0x0102030405060708, 1 }, .version = 1, .size = 5, .mtime_ns = 1000000000, .atime_ns = 1000000001,
-                            .cksum_type = CKSUM_CRC32C, .cksum = "9a71bb4c", .where = RECORD_SMALL, .id = { 2, 3 } };
+        struct record r = { .stamp = { 0x0102030405060708, 1 },
+                            .version = 1,
+                            .size = 5,
+                            .mtime_ns = 1000000000,
+                            .atime_ns = 1000000001,
+                            .cksum_type = CKSUM_CRC32C,
+                            .cksum = "9a71bb4c",
+                            .where = RECORD_SMALL,
+                            .id = { 2, 3 } };
         char kb[RECORD_KEY_MAX], hex[512];
         struct str k;
         assert_ok(record_key(&(struct obj_key){ 0x8000000000000001, STR("a/b") }, kb, &k));
@@ -159,9 +166,12 @@ static void test_example(void **state)
         AUTO_BUF struct buf b = BUF_INIT;
         record_encode(k, &r, &b);
         str_to_hex(b.p, b.n, hex);
-        hex[2 * (b.n - 4)] = 0;
         assert_string_equal(hex, "0101" "0807060504030201" "01" "05" "01" "00ca9a3b00000000" "02" "04" "04" "9a71bb4c"
-                                 "0200000000000000" "0300000000000000");
+                                 "0200000000000000" "0300000000000000" "422675c9");
+        char small[RECORD_SMALL_HEAD];
+        record_small_head(k, r.id, STR("hello"), small);
+        str_to_hex(small, sizeof small, hex);
+        assert_string_equal(hex, "01" "0200000000000000" "0300000000000000" "08caa026");
 }
 
 static void test_keys(void **state)
@@ -195,7 +205,8 @@ static void test_small(void **state)
                 assert_code(record_small_decode(k, (struct str){ v, sizeof v }, &id, &data), ERR_CORRUPT);
                 v[bit / 8] ^= (char)(1 << bit % 8);
         }
-        assert_code(record_small_decode(STR("\0\0\0\0\0\0\0\1m"), (struct str){ v, sizeof v }, &id, &data), ERR_CORRUPT);
+        assert_code(record_small_decode(STR("\0\0\0\0\0\0\0\1m"), (struct str){ v, sizeof v }, &id, &data),
+                    ERR_CORRUPT);
 }
 
 static void test_self(void **state)
@@ -249,8 +260,9 @@ static void test_custom(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_round_trip), cmocka_unit_test(test_damage), cmocka_unit_test(test_nonsense), cmocka_unit_test(test_example),
-                cmocka_unit_test(test_keys),       cmocka_unit_test(test_small),  cmocka_unit_test(test_self),     cmocka_unit_test(test_custom),
+                cmocka_unit_test(test_round_trip), cmocka_unit_test(test_damage), cmocka_unit_test(test_nonsense),
+                cmocka_unit_test(test_example),    cmocka_unit_test(test_keys),   cmocka_unit_test(test_small),
+                cmocka_unit_test(test_self),       cmocka_unit_test(test_custom),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* store/records_mem.c: records.h in memory: the double for ThreadSanitizer builds and for tests of what lies above. Nothing survives a close.
+/* store/records_mem.c: records.h in memory: the double for ThreadSanitizer builds and for tests of what lies above.
+ * Nothing survives a close.
  *
  * One sorted list per family (a skip list), one lock for all: batches are atomic, readers copy what they return. */
 #include "store/records.h"
@@ -185,12 +186,14 @@ static struct change *add(struct records_batch *b)
         return &b->c[b->n++];
 }
 
-void records_batch_put(struct records_batch *b, struct records *r, enum records_family f, struct str key, struct str value)
+void records_batch_put(struct records_batch *b, struct records *r, enum records_family f, struct str key,
+                       struct str value)
 {
         records_batch_put2(b, r, f, key, value, STR_NONE);
 }
 
-void records_batch_put2(struct records_batch *b, struct records *r, enum records_family f, struct str key, struct str head, struct str tail)
+void records_batch_put2(struct records_batch *b, struct records *r, enum records_family f, struct str key,
+                        struct str head, struct str tail)
 {
         (void)r;
         char *v = malloc(head.n + tail.n + 1);
@@ -208,7 +211,8 @@ void records_batch_delete(struct records_batch *b, struct records *r, enum recor
         *add(b) = (struct change){ CHANGE_DELETE, f, dup_bytes(key.p, key.n), NULL, key.n, 0 };
 }
 
-void records_batch_delete_range(struct records_batch *b, struct records *r, enum records_family f, struct str from, struct str to)
+void records_batch_delete_range(struct records_batch *b, struct records *r, enum records_family f, struct str from,
+                                struct str to)
 {
         (void)r;
         *add(b) = (struct change){ CHANGE_RANGE, f, dup_bytes(from.p, from.n), dup_bytes(to.p, to.n), from.n, to.n };
@@ -275,13 +279,18 @@ void records_value_release(struct records_value *v)
         *v = (struct records_value){ STR_NONE, NULL };
 }
 
-struct err *records_iter_new(struct records *r, enum records_family f, struct str lower, struct str upper, bool bulk, struct records_iter **ret)
+struct err *records_iter_new(struct records *r, enum records_family f, struct str lower, struct str upper, bool bulk,
+                             struct records_iter **ret)
 {
         (void)bulk;
         struct records_iter *it = calloc(1, sizeof *it);
         if (!it)
                 return err_static(ERR_NO_MEMORY);
-        *it = (struct records_iter){ .r = r, .family = f, .lower = dup_bytes(lower.p, lower.n), .upper = dup_bytes(upper.p, upper.n), .lower_n = lower.n,
+        *it = (struct records_iter){ .r = r,
+                                     .family = f,
+                                     .lower = dup_bytes(lower.p, lower.n),
+                                     .upper = dup_bytes(upper.p, upper.n),
+                                     .lower_n = lower.n,
                                      .upper_n = upper.n };
         *ret = it;
         return NULL;
@@ -308,9 +317,10 @@ void records_iter_seek(struct records_iter *it, struct str key)
         free(old_value);
 }
 
+/* The key and a zero byte: the smallest one after it. */
 void records_iter_next(struct records_iter *it)
 {
-        records_iter_seek(it, (struct str){ it->key, it->key_n + 1 }); /* the key and a zero byte: the smallest one after it */
+        records_iter_seek(it, (struct str){ it->key, it->key_n + 1 });
 }
 
 bool records_iter_valid(const struct records_iter *it)

@@ -1,8 +1,9 @@
 /* store/records_rocksdb.c: records.h on RocksDB's C interface (7.8 and 9.x). Nobody else includes it.
  *
- * What the options are for: little memory when idle (memtables grow as they fill, one bounded block cache for all mountpaths), a log that is replayed quickly (at most
- * 64 MiB), and no silent loss: checksums on every read, and a log of which only an incomplete end may be missing. RocksDB turns read-only by itself after a failed
- * write or sync of its log; the commit thread above does so too. */
+ * What the options are for: little memory when idle (memtables grow as they fill, one bounded block cache for all
+ * mountpaths), a log that is replayed quickly (at most 64 MiB), and no silent loss: checksums on every read, and a log
+ * of which only an incomplete end may be missing. RocksDB turns read-only by itself after a failed write or sync of its
+ * log; the commit thread above does so too. */
 #include "store/records.h"
 
 #include <rocksdb/c.h>
@@ -37,12 +38,15 @@ struct records_iter {
 };
 
 static const char *const family_names[RECORDS_FAMILIES] = {
-        [RECORDS_OBJECTS] = "objects", [RECORDS_SMALL] = "small", [RECORDS_UPLOADS] = "uploads", [RECORDS_META] = "default",
+        [RECORDS_OBJECTS] = "objects",
+        [RECORDS_SMALL] = "small",
+        [RECORDS_UPLOADS] = "uploads",
+        [RECORDS_META] = "default",
 };
 
-/* Debian builds RocksDB for processors without a CRC instruction: its table-driven CRC32C took a sixth of a small write's
- * time (docs/adr/0006-crc32c-of-rocksdb.md). The library calls its function through the dynamic symbol table, so this one,
- * of the same name, type and result, takes its place. A RocksDB without that symbol uses its own. */
+/* Debian builds RocksDB for processors without a CRC instruction: its table-driven CRC32C took a sixth of a small
+ * write's time (docs/adr/0006-crc32c-of-rocksdb.md). The library calls its function through the dynamic symbol table,
+ * so this one, of the same name, type and result, takes its place. A RocksDB without that symbol uses its own. */
 uint32_t records__crc32c_extend(uint32_t crc, const char *p, size_t n) __asm__("_ZN7rocksdb6crc32c6ExtendEjPKcm");
 uint32_t records__crc32c_extend(uint32_t crc, const char *p, size_t n)
 {
@@ -114,7 +118,8 @@ static rocksdb_options_t *family_options(const struct records_env *e, enum recor
         case RECORDS_OBJECTS:
                 rocksdb_options_set_write_buffer_size(o, 16 * MIB);
                 rocksdb_options_set_memtable_prefix_bloom_size_ratio(o, 0.02);
-                rocksdb_options_set_memtable_whole_key_filtering(o, 1); /* most puts look for an old record that does not exist */
+                rocksdb_options_set_memtable_whole_key_filtering(
+                        o, 1); /* most puts look for an old record that does not exist */
                 break;
         case RECORDS_SMALL:
                 rocksdb_options_set_write_buffer_size(o, 24 * MIB);
@@ -137,7 +142,8 @@ static rocksdb_options_t *family_options(const struct records_env *e, enum recor
 
 static struct err *database_options(struct records *r, const struct records_env *e, bool create)
 {
-        /* A log file that should be there and is not must not pass for an empty one; this option has no call of its own in the C interface. */
+        /* A log file that should be there and is not must not pass for an empty one; this option has no call of its own
+         * in the C interface. */
         rocksdb_options_t *base = r->options[RECORDS_META], *o = rocksdb_options_create();
         char *text = NULL;
         rocksdb_get_options_from_string(base, "track_and_verify_wals_in_manifest=true", o, &text);
@@ -235,8 +241,8 @@ struct err *records_open(struct records_env *e, const char *dir, bool create, st
         TRY(refuse_headless(dir));
         TRY(new_records(e, dir, create, &r));
         char *text = NULL;
-        r->db = rocksdb_open_column_families(r->options[RECORDS_META], dir, RECORDS_FAMILIES, family_names, (const rocksdb_options_t *const *)r->options, r->cf,
-                                             &text);
+        r->db = rocksdb_open_column_families(r->options[RECORDS_META], dir, RECORDS_FAMILIES, family_names,
+                                             (const rocksdb_options_t *const *)r->options, r->cf, &text);
         if (text) {
                 free_records(r);
                 return engine_error(text, dir, "open records of");
@@ -306,12 +312,14 @@ void records_batch_clear(struct records_batch *b)
         rocksdb_writebatch_clear(b->b);
 }
 
-void records_batch_put(struct records_batch *b, struct records *r, enum records_family f, struct str key, struct str value)
+void records_batch_put(struct records_batch *b, struct records *r, enum records_family f, struct str key,
+                       struct str value)
 {
         rocksdb_writebatch_put_cf(b->b, r->cf[f], key.p, key.n, value.p, value.n);
 }
 
-void records_batch_put2(struct records_batch *b, struct records *r, enum records_family f, struct str key, struct str head, struct str tail)
+void records_batch_put2(struct records_batch *b, struct records *r, enum records_family f, struct str key,
+                        struct str head, struct str tail)
 {
         const char *values[2] = { head.p, tail.p };
         const size_t sizes[2] = { head.n, tail.n };
@@ -323,7 +331,8 @@ void records_batch_delete(struct records_batch *b, struct records *r, enum recor
         rocksdb_writebatch_delete_cf(b->b, r->cf[f], key.p, key.n);
 }
 
-void records_batch_delete_range(struct records_batch *b, struct records *r, enum records_family f, struct str from, struct str to)
+void records_batch_delete_range(struct records_batch *b, struct records *r, enum records_family f, struct str from,
+                                struct str to)
 {
         rocksdb_writebatch_delete_range_cf(b->b, r->cf[f], from.p, from.n, to.p, to.n);
 }
@@ -374,7 +383,8 @@ void records_value_release(struct records_value *v)
         *v = (struct records_value){ STR_NONE, NULL };
 }
 
-struct err *records_iter_new(struct records *r, enum records_family f, struct str lower, struct str upper, bool bulk, struct records_iter **ret)
+struct err *records_iter_new(struct records *r, enum records_family f, struct str lower, struct str upper, bool bulk,
+                             struct records_iter **ret)
 {
         struct records_iter *it = calloc(1, sizeof *it);
         if (!it)
@@ -456,9 +466,9 @@ void records_compact(struct records *r, enum records_family f, struct str from, 
         rocksdb_compact_range_cf(r->db, r->cf[f], from.p, from.n, to.p, to.n);
 }
 
-/* Left to itself, the engine rewrites a part of all contents with each compaction, garbage or not: bytes stored once would
- * be written ten times. So collecting is off until garbage is half of all (what is written again is then no more than what
- * is won), and stays on until little is left. */
+/* Left to itself, the engine rewrites a part of all contents with each compaction, garbage or not: bytes stored once
+ * would be written ten times. So collecting is off until garbage is half of all (what is written again is then no more
+ * than what is won), and stays on until little is left. */
 void records_tend(struct records *r)
 {
         rocksdb_column_family_handle_t *cf = r->cf[RECORDS_SMALL];

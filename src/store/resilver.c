@@ -1,8 +1,10 @@
-/* store/resilver.c: moves every object to the mountpath that HRW gives it, and forgets older copies and tombstones that nobody needs any more.
+/* store/resilver.c: moves every object to the mountpath that HRW gives it, and forgets older copies and tombstones that
+ * nobody needs any more.
  *
- * Each mountpath's records are walked in order; a key that belongs elsewhere is moved (move.c: placed, then forgotten). Requests go on meanwhile: a write that comes between
- * wins by its stamp. The walk stands in the set for one key at a time. Only a pass during which the set did not change proves that everything lies right; then the mixed mark
- * goes. Tombstones go when no absent mountpath can bring an old copy back, at the end of such a pass. */
+ * Each mountpath's records are walked in order; a key that belongs elsewhere is moved (move.c: placed, then forgotten).
+ * Requests go on meanwhile: a write that comes between wins by its stamp. The walk stands in the set for one key at a
+ * time. Only a pass during which the set did not change proves that everything lies right; then the mixed mark goes.
+ * Tombstones go when no absent mountpath can bring an old copy back, at the end of such a pass. */
 #include "store/resilver.h"
 
 #include "store/mountpath.h"
@@ -48,7 +50,8 @@ static struct err *visit(struct walk *w, struct mountpath *mp, struct str k, str
         struct err *e = NULL;
         if (chosen != mp) {
                 e = store__move(mp, chosen, &key, &bytes);
-                if (err_code(e) == ERR_NOT_FOUND || err_code(e) == ERR_BUSY) /* removed or replaced since the walk read it */
+                if (err_code(e) == ERR_NOT_FOUND ||
+                    err_code(e) == ERR_BUSY) /* removed or replaced since the walk read it */
                         e = NULL;
                 w->objects += !e;
                 w->bytes += bytes;

@@ -4,7 +4,8 @@
 
 #include "store/priv.h"
 
-/* Moves all that lies on mp to where HRW of the current set wants it. mp is in the set, but not among those that are chosen. */
+/* Moves all that lies on mp to where HRW of the current set wants it. mp is in the set, but not among those that are
+ * chosen. */
 MUST_CHECK struct err *store__empty(struct store *s, struct mountpath *mp);
 
 #endif

@@ -1,7 +1,8 @@
 /* store/scan.c: the records of a bucket in order of names, merged over the mountpaths.
  *
- * Each mountpath contributes an iterator; the smallest current key comes next. When several have the same key (a mixed set), the largest stamp wins, and a tombstone that
- * wins hides the name. The iterators are made while nothing moves between mountpaths (move_lock), so that an object that is being moved is seen on one of them.
+ * Each mountpath contributes an iterator; the smallest current key comes next. When several have the same key (a mixed
+ * set), the largest stamp wins, and a tombstone that wins hides the name. The iterators are made while nothing moves
+ * between mountpaths (move_lock), so that an object that is being moved is seen on one of them.
  *
  * A record that can not be read ends the scan with an error: a listing that silently lacks a name would be worse. */
 #include "store/priv.h"
@@ -53,7 +54,8 @@ static struct err *add_source(struct scan *sc, struct mountpath *mp, struct str 
 static struct err *add_sources(struct scan *sc, struct mp_set *set, struct str lower, struct str upper)
 {
         if (set->unopened)
-                return err_new(ERR_IO, "mountpath %s could not be opened: what it holds can not be listed", set->unopened->path);
+                return err_new(ERR_IO, "mountpath %s could not be opened: what it holds can not be listed",
+                               set->unopened->path);
         sc->sources = calloc(set->nall, sizeof *sc->sources);
         if (!sc->sources)
                 return err_static(ERR_NO_MEMORY);
@@ -128,7 +130,8 @@ static bool decode(struct scan *sc, const struct source *src, bool full, struct 
         return false;
 }
 
-/* The source with the smallest key, and of several with that key the one with the largest stamp; the others go on. Null at the end or on error. */
+/* The source with the smallest key, and of several with that key the one with the largest stamp; the others go on. Null
+ * at the end or on error. */
 static struct source *smallest(struct scan *sc)
 {
         struct source *best = NULL;

@@ -1,14 +1,16 @@
 /* store/store.h: one node's disks.
  *
- * An object is one record {bucket id, name} → {stamp, version, size, checksum, custom metadata, where the content is} in the RocksDB of one mountpath, and its
- * content: small ones in the same RocksDB (a column family of their own, blob files), larger ones in immutable content files, or chunks of them.
+ * An object is one record {bucket id, name} → {stamp, version, size, checksum, custom metadata, where the content is}
+ * in the RocksDB of one mountpath, and its content: small ones in the same RocksDB (a column family of their own, blob
+ * files), larger ones in immutable content files, or chunks of them.
  *
- * Commit: content file written and synced, then one batch of records, synced, by the mountpath's commit thread (group commit); only then the call
- * returns or the callback runs. All changes of a mountpath's records go through its commit thread, in order: numbering, conditions and "same content" are
- * decided there, so that each key is a linearizable register without name locks. Readers never wait for writers: they see the record before or after.
+ * Commit: content file written and synced, then one batch of records, synced, by the mountpath's commit thread (group
+ * commit); only then the call returns or the callback runs. All changes of a mountpath's records go through its commit
+ * thread, in order: numbering, conditions and "same content" are decided there, so that each key is a linearizable
+ * register without name locks. Readers never wait for writers: they see the record before or after.
  *
- * Cache: contents (record, and bytes or verified descriptors) are shared, immutable, reference-counted, kept in a bounded cache that commits keep coherent:
- * once a write has been acknowledged no reader gets an older content.
+ * Cache: contents (record, and bytes or verified descriptors) are shared, immutable, reference-counted, kept in a
+ * bounded cache that commits keep coherent: once a write has been acknowledged no reader gets an older content.
  *
  * Threads: any worker unless a comment says "loop". Errors: NOT_FOUND, CORRUPT, IO, NO_SPACE, PRECONDITION, INVALID. */
 #ifndef ORLOP_STORE_STORE_H
@@ -26,18 +28,20 @@ struct store_options {
         const char *const *paths; /* mountpaths: one directory per disk; created if absent */
         const char *const *labels;/* may be null; items may be null */
         unsigned npaths;
-        const char *cluster_uuid, *target_id; /* written into each mountpath's identity at first use; else compared: ERR_FOREIGN */
+        /* Written into each mountpath's identity at first use; else compared: ERR_FOREIGN. */
+        const char *cluster_uuid, *target_id;
         uint32_t node;            /* number in stamps */
         size_t small_max;         /* contents up to this live in RocksDB; 0: 32 KiB */
-        size_t cache_bytes;       /* bound of the content cache (memory); 0: 64 MiB, and never above 1/8 of the machine's */
+        size_t cache_bytes; /* bound of the content cache (memory); 0: 64 MiB, and never above 1/8 of the machine's */
         unsigned cache_files;     /* bound of open descriptors; 0: 1/4 of RLIMIT_NOFILE, at most 8,192 */
         int64_t verify_expiry_ns; /* contents in the cache are verified again after this; 0: 1 h */
-        /* Renders bytes that the upper layer wants beside a cached content (ready-made response headers); may be null. Pure, any thread. */
+        /* Renders bytes that the upper layer wants beside a cached content (ready-made response headers); may be null.
+         * Pure, any thread. */
         void (*render)(const struct obj_key *key, const struct obj_meta *meta, struct buf *out);
 };
-/* Opens (or makes) all mountpaths, takes their locks (ERR_IN_USE), rolls recovery, starts commit threads and background cleaning. A mountpath that can not be opened is
- * reported and disabled if others remain, and until it is enabled, disabled or detached what is not found elsewhere is an error (IO), and so are listings; none left is an
- * error. */
+/* Opens (or makes) all mountpaths, takes their locks (ERR_IN_USE), rolls recovery, starts commit threads and background
+ * cleaning. A mountpath that can not be opened is reported and disabled if others remain, and until it is enabled,
+ * disabled or detached what is not found elsewhere is an error (IO), and so are listings; none left is an error. */
 MUST_CHECK struct err *store_open(const struct store_options *o, struct store **ret);
 /* Ends background work, waits for commits, syncs, closes. */
 void store_close(struct store *s);
@@ -45,9 +49,11 @@ void store_close(struct store *s);
 /* ---- reading ---- */
 struct content; /* one version of one object, pinned */
 
-/* From the cache only: a reference, or null when absent, expired, or not wholly in memory or verified. Never blocks: loops may call it. */
+/* From the cache only: a reference, or null when absent, expired, or not wholly in memory or verified. Never blocks:
+ * loops may call it. */
 struct content *store_cached(struct store *s, const struct obj_key *key);
-/* The current content, through the cache; verifies what is not verified. NOT_FOUND, CORRUPT, IO. The caller content_unref()s. */
+/* The current content, through the cache. A small one is verified; of a large one what is asked for is, by
+ * content_verify, content_parts or content_read. NOT_FOUND, CORRUPT, IO. The caller content_unref()s. */
 MUST_CHECK struct err *store_open_object(struct store *s, const struct obj_key *key, struct content **ret);
 /* Metadata alone (no content is opened); strings are valid until the arena ends. */
 MUST_CHECK struct err *store_head(struct store *s, const struct obj_key *key, struct arena *a, struct obj_meta *ret);
@@ -71,9 +77,10 @@ struct content_part {
 };
 /* Whether a range may be sent straight from descriptors: all of it verified and not expired. Loops may call it. */
 bool content_range_ready(const struct content *c, uint64_t offset, uint64_t length);
-/* Descriptor ranges of a byte range, in order, in the arena; they live as long as the content. Contents in memory have none (ERR_INTERNAL). */
-MUST_CHECK struct err *content_parts(struct content *c, uint64_t offset, uint64_t length, struct arena *a, const struct content_part **ret,
-                                     unsigned *ret_n);
+/* Descriptor ranges of a byte range, in order, in the arena; they live as long as the content. What of it is not ready
+ * is verified first (reads it: ask for a large object piece by piece). Contents in memory have none (ERR_INTERNAL). */
+MUST_CHECK struct err *content_parts(struct content *c, uint64_t offset, uint64_t length, struct arena *a,
+                                     const struct content_part **ret, unsigned *ret_n);
 /* Verifies the blocks of a range (reads them). ERR_CORRUPT, IO. */
 MUST_CHECK struct err *content_verify(struct content *c, uint64_t offset, uint64_t length);
 /* Reads and verifies bytes. Exactly n. */
@@ -82,7 +89,8 @@ MUST_CHECK struct err *content_read(struct content *c, uint64_t offset, void *p,
 /* ---- writing ---- */
 struct put; /* a content being written; nobody sees it before commit */
 
-/* Begins. `size_hint` in bytes, or -1 when unknown. Small contents stay in memory, larger ones go to a file as they grow. NO_SPACE above the out-of-space mark. */
+/* Begins. `size_hint` in bytes, or -1 when unknown. Small contents stay in memory, larger ones go to a file as they
+ * grow. NO_SPACE above the out-of-space mark. */
 MUST_CHECK struct err *store_put_begin(struct store *s, const struct obj_key *key, int64_t size_hint, struct put **ret);
 /* Adds bytes. On error the put must be aborted. */
 MUST_CHECK struct err *store_put_write(struct put *p, const void *data, size_t n);
@@ -96,9 +104,10 @@ void store_put_abort(struct put *p);
  * are copied; `data` stays the caller's and must live until `done` is called. `done` runs later on the commit thread,
  * exactly once: it owns e. Returns false when the commit queue is full: nothing was taken. */
 typedef void store_put_done_fn(void *arg, struct err *e, const struct put_result *r);
-bool store_put_small_async(struct store *s, const struct obj_key *key, const void *data, size_t n, const struct put_attrs *a, store_put_done_fn *done,
-                           void *arg) MUST_CHECK;
-/* Called on a commit thread after each batch's `done` calls: for batching wake-ups. Null: none; when this returns the one before is not called any more. */
+bool store_put_small_async(struct store *s, const struct obj_key *key, const void *data, size_t n,
+                           const struct put_attrs *a, store_put_done_fn *done, void *arg) MUST_CHECK;
+/* Called on a commit thread after each batch's `done` calls: for batching wake-ups. Null: none; when this returns the
+ * one before is not called any more. */
 void store_set_batch_hook(struct store *s, void (*fn)(void *arg), void *arg);
 /* Largest content for store_put_small_async. */
 size_t store_small_max(const struct store *s);
@@ -106,17 +115,20 @@ size_t store_small_max(const struct store *s);
 /* Removes the object. NOT_FOUND, PRECONDITION. */
 MUST_CHECK struct err *store_delete(struct store *s, const struct obj_key *key, const struct obj_cond *cond, bool fast);
 /* Changes custom metadata only; size, version and content stay, the stamp is new. */
-MUST_CHECK struct err *store_set_custom(struct store *s, const struct obj_key *key, struct str custom, bool replace, bool fast);
-/* Gives an object another name within its bucket (or another bucket id); an object that has the new name is replaced. Readers see one of the names at any time after a
- * crash, never neither. NOT_FOUND. */
+MUST_CHECK struct err *store_set_custom(struct store *s, const struct obj_key *key, struct str custom, bool replace,
+                                        bool fast);
+/* Gives an object another name within its bucket (or another bucket id); an object that has the new name is replaced.
+ * Readers see one of the names at any time after a crash, never neither. NOT_FOUND. */
 MUST_CHECK struct err *store_rename(struct store *s, const struct obj_key *from, const struct obj_key *to, bool fast);
 
 /* ---- append and multipart: work that outlives requests and restarts ---- */
 
 /* Starts a multipart upload; id is 16 characters. custom: packed pairs for the finished object. */
-MUST_CHECK struct err *store_upload_create(struct store *s, const struct obj_key *key, struct str custom, char ret_id[static 17]);
+MUST_CHECK struct err *store_upload_create(struct store *s, const struct obj_key *key, struct str custom,
+                                           char ret_id[static 17]);
 /* Begins writing one part (1..10,000); commit with store_upload_part_commit, or store_put_abort. UPLOAD_NOT_FOUND. */
-MUST_CHECK struct err *store_upload_part_begin(struct store *s, const struct obj_key *key, struct str id, unsigned part, int64_t size_hint, struct put **ret);
+MUST_CHECK struct err *store_upload_part_begin(struct store *s, const struct obj_key *key, struct str id, unsigned part,
+                                               int64_t size_hint, struct put **ret);
 /* Ends the part; the last one of a number counts. cksum: of the part, may be empty. */
 MUST_CHECK struct err *store_upload_part_commit(struct put *p, enum cksum_type type, struct str cksum);
 struct upload_part {
@@ -127,11 +139,14 @@ struct upload_part {
         enum cksum_type cksum_type;
 };
 /* Parts stored so far, ascending. */
-MUST_CHECK struct err *store_upload_parts(struct store *s, const struct obj_key *key, struct str id, struct arena *a, struct upload_part **ret, unsigned *ret_n);
-/* Makes the listed parts (ascending, all present: else INVALID) the object; others are dropped. a->cksum may be empty with a type other than none: it is then computed by
- * reading the parts (wire: whole-object checksum). On error the upload stays. */
-MUST_CHECK struct err *store_upload_complete(struct store *s, const struct obj_key *key, struct str id, const unsigned *parts, unsigned n,
-                                             const struct put_attrs *a, struct put_result *ret);
+MUST_CHECK struct err *store_upload_parts(struct store *s, const struct obj_key *key, struct str id, struct arena *a,
+                                          struct upload_part **ret, unsigned *ret_n);
+/* Makes the listed parts (ascending, all present: else INVALID) the object; others are dropped. a->cksum may be empty
+ * with a type other than none: it is then computed by reading the parts (wire: whole-object checksum). On error the
+ * upload stays. */
+MUST_CHECK struct err *store_upload_complete(struct store *s, const struct obj_key *key, struct str id,
+                                             const unsigned *parts, unsigned n, const struct put_attrs *a,
+                                             struct put_result *ret);
 /* Drops an upload. UPLOAD_NOT_FOUND. */
 MUST_CHECK struct err *store_upload_abort(struct store *s, const struct obj_key *key, struct str id);
 struct upload_info {
@@ -139,23 +154,30 @@ struct upload_info {
         int64_t created_ns;
 };
 /* Uploads of a bucket, by name. */
-MUST_CHECK struct err *store_uploads(struct store *s, uint64_t bid, struct arena *a, struct upload_info **ret, unsigned *ret_n);
+MUST_CHECK struct err *store_uploads(struct store *s, uint64_t bid, struct arena *a, struct upload_info **ret,
+                                     unsigned *ret_n);
 
-/* Opens an append: with an empty id a new one that starts with a copy of the object's content (or nothing); else the one that exists. Adds n bytes of data through put_write; the
- * put is ended by store_append_end. Appends to one id are serialized; two at a time: BUSY. */
-MUST_CHECK struct err *store_append_begin(struct store *s, const struct obj_key *key, struct str id, char ret_id[static 17], struct put **ret);
+/* Opens an append: with an empty id a new one that starts with a copy of the object's content (or nothing); else the
+ * one that exists. Adds n bytes of data through put_write; the put is ended by store_append_end. Appends to one id are
+ * serialized; two at a time: BUSY. */
+MUST_CHECK struct err *store_append_begin(struct store *s, const struct obj_key *key, struct str id,
+                                          char ret_id[static 17], struct put **ret);
 /* Keeps what was written so far (durable unless fast); the id stays usable, also after a restart. */
 MUST_CHECK struct err *store_append_end(struct put *p, bool fast);
-/* Makes the appended content the object. a->cksum may be empty: computed here. When expect is not empty the content's checksum of expect_type must equal it (BAD_CHECKSUM). */
-MUST_CHECK struct err *store_append_flush(struct store *s, const struct obj_key *key, struct str id, const struct put_attrs *a, enum cksum_type expect_type,
-                                          struct str expect, struct put_result *ret);
+/* Makes the appended content the object. a->cksum may be empty: computed here. When expect is not empty the content's
+ * checksum of expect_type must equal it (BAD_CHECKSUM). */
+MUST_CHECK struct err *store_append_flush(struct store *s, const struct obj_key *key, struct str id,
+                                          const struct put_attrs *a, enum cksum_type expect_type, struct str expect,
+                                          struct put_result *ret);
 
 /* ---- scanning ---- */
 struct scan;
-/* Iterates a bucket's records in bytewise order of names, merged over mountpaths; with this prefix, strictly after start_after (may be empty). Sees a state not older than the
- * open. */
-MUST_CHECK struct err *store_scan_open(struct store *s, uint64_t bid, struct str prefix, struct str start_after, struct scan **ret);
-/* The next record; *ret_name and *ret_meta are valid until the next call. False at the end or on error. full: decode all members; else size, version, times, flags only. */
+/* Iterates a bucket's records in bytewise order of names, merged over mountpaths; with this prefix, strictly after
+ * start_after (may be empty). Sees a state not older than the open. */
+MUST_CHECK struct err *store_scan_open(struct store *s, uint64_t bid, struct str prefix, struct str start_after,
+                                       struct scan **ret);
+/* The next record; *ret_name and *ret_meta are valid until the next call. False at the end or on error. full: decode
+ * all members; else size, version, times, flags only. */
 bool store_scan_next(struct scan *sc, bool full, struct str *ret_name, struct obj_meta *ret_meta);
 /* Goes on at the first name >= this one. */
 void store_scan_seek(struct scan *sc, struct str name);
@@ -164,7 +186,8 @@ MUST_CHECK struct err *store_scan_close(struct scan *sc);
 
 /* ---- buckets ---- */
 
-/* Forgets a bucket: all its objects and uploads are gone for readers of that id at once (the caller has unpublished it), removed in the background, also after a restart. */
+/* Forgets a bucket: all its objects and uploads are gone for readers of that id at once (the caller has unpublished
+ * it), removed in the background, also after a restart. */
 MUST_CHECK struct err *store_bucket_drop(struct store *s, uint64_t bid);
 /* At start: drops every bucket id found on disk that is not in the list. */
 MUST_CHECK struct err *store_buckets_keep(struct store *s, const uint64_t *bids, unsigned n);
@@ -186,15 +209,18 @@ const char *store_mountpath_path(struct store *s, unsigned index);
 const char *store_mountpath_disk(struct store *s, unsigned index);
 /* Adds a directory. NOT_FOUND (absent), INVALID (nested, duplicate), FOREIGN, IN_USE. */
 MUST_CHECK struct err *store_mountpath_attach(struct store *s, const char *path, const char *label);
-/* Takes it out: disable keeps what it holds for a later enable; detach moves its objects to the others first (blocks; progress by store_mountpaths) unless no_resilver.
- * MOUNTPATH_NOT_FOUND; the last active one: INVALID. *ret_changed false: it was in that state already. */
+/* Takes it out: disable keeps what it holds for a later enable; detach moves its objects to the others first (blocks;
+ * progress by store_mountpaths) unless no_resilver. MOUNTPATH_NOT_FOUND; the last active one: INVALID. *ret_changed
+ * false: it was in that state already. */
 MUST_CHECK struct err *store_mountpath_detach(struct store *s, const char *path, bool no_resilver, bool *ret_changed);
 /* See store_mountpath_detach. */
 MUST_CHECK struct err *store_mountpath_disable(struct store *s, const char *path, bool no_resilver, bool *ret_changed);
 /* Brings a disabled one back; objects that were replaced or deleted meanwhile do not come back. */
 MUST_CHECK struct err *store_mountpath_enable(struct store *s, const char *path, bool *ret_changed);
-/* Moves every object to the mountpath that HRW gives it. `go_on` may be null; false from it stops the work (CANCELLED). */
-MUST_CHECK struct err *store_resilver(struct store *s, bool (*go_on)(void *arg, uint64_t objects, uint64_t bytes), void *arg);
+/* Moves every object to the mountpath that HRW gives it. `go_on` may be null; false from it stops the work
+ * (CANCELLED). */
+MUST_CHECK struct err *store_resilver(struct store *s, bool (*go_on)(void *arg, uint64_t objects, uint64_t bytes),
+                                      void *arg);
 
 struct watermarks {
         int cleanup_pct, low_pct, high_pct, out_of_space_pct;

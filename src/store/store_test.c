@@ -82,7 +82,9 @@ static void test_versions_and_conditions(void **state)
         struct test_store t;
         struct put_result r, r2;
         test_store_begin(&t, 1);
-        struct put_attrs a = { .versioned = true, .cksum_type = CKSUM_XXHASH, .cksum = STR("aa"), .same_is_noop = true };
+        struct put_attrs a = {
+                .versioned = true, .cksum_type = CKSUM_XXHASH, .cksum = STR("aa"), .same_is_noop = true
+        };
         assert_ok(test_put_attrs(t.s, "v", STR("one"), &a, &r));
         assert_int_equal(r.version, 1);
         assert_false(r.noop || r.replaced);
@@ -261,7 +263,8 @@ static void wait_empty(struct store *s, struct mountpath *mp, uint64_t bid)
         char kb[RECORD_KEY_MAX];
         for (int i = 0; i < 500; i++) {
                 struct records_iter *it;
-                assert_ok(records_iter_new(mp->records, RECORDS_OBJECTS, record_key_bound(bid, STR_NONE, kb), STR_NONE, false, &it));
+                assert_ok(records_iter_new(mp->records, RECORDS_OBJECTS, record_key_bound(bid, STR_NONE, kb), STR_NONE,
+                                           false, &it));
                 records_iter_seek(it, STR_NONE);
                 bool valid = records_iter_valid(it) && (unsigned char)records_iter_key(it).p[7] == bid;
                 records_iter_free(it);
@@ -429,7 +432,8 @@ static void test_restart(void **state)
         assert_ok(test_put_attrs(t.s, "st", STR("1"), &(struct put_attrs){ .versioned = true }, &r));
         clock_set_offset_ns(-3600 * NS_PER_SEC); /* the clock goes back an hour over the restart */
         test_store_reopen(&t);
-        assert_int_equal(count(t.s, STR("a/"), STR("")) + count(t.s, STR("b/"), STR("")) + count(t.s, STR("c/"), STR("")), 50);
+        assert_int_equal(
+                count(t.s, STR("a/"), STR("")) + count(t.s, STR("b/"), STR("")) + count(t.s, STR("c/"), STR("")), 50);
         assert_content(t.s, "large", buf_str(&b));
         assert_ok(test_put_attrs(t.s, "st", STR("2"), &(struct put_attrs){ .versioned = true }, &r2));
         assert_true(r2.stamp.hlc > r.stamp.hlc);
@@ -449,9 +453,16 @@ static void test_restart(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_sizes),  cmocka_unit_test(test_ranges), cmocka_unit_test(test_versions_and_conditions), cmocka_unit_test(test_custom),
-                cmocka_unit_test(test_rename), cmocka_unit_test(test_scan),   cmocka_unit_test(test_bucket_drop),             cmocka_unit_test(test_async),
-                cmocka_unit_test(test_cache),  cmocka_unit_test(test_names),
+                cmocka_unit_test(test_sizes),
+                cmocka_unit_test(test_ranges),
+                cmocka_unit_test(test_versions_and_conditions),
+                cmocka_unit_test(test_custom),
+                cmocka_unit_test(test_rename),
+                cmocka_unit_test(test_scan),
+                cmocka_unit_test(test_bucket_drop),
+                cmocka_unit_test(test_async),
+                cmocka_unit_test(test_cache),
+                cmocka_unit_test(test_names),
 #ifndef ORLOP_STORE_MEM
                 cmocka_unit_test(test_restart),
 #endif

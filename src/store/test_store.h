@@ -65,7 +65,9 @@ static inline void test_store_begin(struct test_store *t, unsigned n)
                 t->paths[i] = t->path[i];
                 assert_ok(file_mkdir(AT_FDCWD, t->path[i], 0755));
         }
-        t->o = (struct store_options){ .paths = t->paths, .npaths = n, .cluster_uuid = "c1", .target_id = "t1", .node = 7 };
+        t->o = (struct store_options){
+                .paths = t->paths, .npaths = n, .cluster_uuid = "c1", .target_id = "t1", .node = 7
+        };
         test_store_open(t);
 }
 
@@ -80,7 +82,8 @@ static inline struct obj_key test_key(const char *name)
         return (struct obj_key){ 1, str_of(name) };
 }
 
-static inline struct err *test_put_attrs(struct store *s, const char *name, struct str data, const struct put_attrs *a, struct put_result *ret)
+static inline struct err *test_put_attrs(struct store *s, const char *name, struct str data, const struct put_attrs *a,
+                                         struct put_result *ret)
 {
         struct obj_key key = test_key(name);
         struct put *p;
