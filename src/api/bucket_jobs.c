@@ -1,4 +1,5 @@
-/* api/bucket_jobs.c: jobs that clients start on a bucket: copies, renames, deletion of many objects. Each answers with the job's id as text. */
+/* api/bucket_jobs.c: jobs that clients start on a bucket: copies, renames, deletion of many objects. Each answers with
+ * the job's id as text. */
 #include "api/buckets.h"
 
 struct err *api__selection(struct api_req *r, const struct selection_msg *m, struct job_names **ret)
@@ -34,16 +35,20 @@ struct copy_msg {
         int64_t timeout_ns;
 };
 #define COPY_FIELDS                                                                                                    \
-        JSON_FIELD(struct copy_msg, "ext", JSON_F_OBJECT, ext), JSON_FIELD(struct copy_msg, "prepend", JSON_F_STR, prepend),     \
-        JSON_FIELD(struct copy_msg, "prefix", JSON_F_STR, prefix), JSON_FIELD(struct copy_msg, "dry_run", JSON_F_BOOL, dry_run), \
-        JSON_FIELD(struct copy_msg, "force", JSON_F_BOOL, force), JSON_FIELD(struct copy_msg, "latest-ver", JSON_F_BOOL, latest), \
-        JSON_FIELD(struct copy_msg, "synchronize", JSON_F_BOOL, synchronize), JSON_FIELD(struct copy_msg, "id", JSON_F_STR, id), \
-        JSON_FIELD(struct copy_msg, "pipeline", JSON_F_ARRAY, pipeline),                                               \
-        JSON_FIELD(struct copy_msg, "request_timeout", JSON_F_DURATION, timeout_ns)
+        JSON_FIELD(struct copy_msg, "ext", JSON_F_OBJECT, ext),                                                        \
+                JSON_FIELD(struct copy_msg, "prepend", JSON_F_STR, prepend),                                           \
+                JSON_FIELD(struct copy_msg, "prefix", JSON_F_STR, prefix),                                             \
+                JSON_FIELD(struct copy_msg, "dry_run", JSON_F_BOOL, dry_run),                                          \
+                JSON_FIELD(struct copy_msg, "force", JSON_F_BOOL, force),                                              \
+                JSON_FIELD(struct copy_msg, "latest-ver", JSON_F_BOOL, latest),                                        \
+                JSON_FIELD(struct copy_msg, "synchronize", JSON_F_BOOL, synchronize),                                  \
+                JSON_FIELD(struct copy_msg, "id", JSON_F_STR, id),                                                     \
+                JSON_FIELD(struct copy_msg, "pipeline", JSON_F_ARRAY, pipeline),                                       \
+                JSON_FIELD(struct copy_msg, "request_timeout", JSON_F_DURATION, timeout_ns)
 #define LIMIT_FIELDS                                                                                                   \
         JSON_FIELD(struct copy_msg, "num-workers", JSON_F_INT, sel.limits.workers),                                    \
-        JSON_FIELD(struct copy_msg, "coer", JSON_F_BOOL, sel.limits.continue_on_error),                                \
-        JSON_FIELD(struct copy_msg, "non-recurs", JSON_F_BOOL, sel.non_recursive)
+                JSON_FIELD(struct copy_msg, "coer", JSON_F_BOOL, sel.limits.continue_on_error),                        \
+                JSON_FIELD(struct copy_msg, "non-recurs", JSON_F_BOOL, sel.non_recursive)
 
 static struct err *copy_options(struct api_req *r, const struct copy_msg *m, struct job_copy_options *ret)
 {
@@ -60,7 +65,8 @@ static struct err *copy_options(struct api_req *r, const struct copy_msg *m, str
                 ext[n++] = (struct job_extension){ str_of(key), json_str(value) };
         }
         if (m->id.n || json_array_size(m->pipeline))
-                return err_new(ERR_UNSUPPORTED, "cannot use ETL in a build without ETL support - operation not supported");
+                return err_new(ERR_UNSUPPORTED,
+                               "cannot use ETL in a build without ETL support - operation not supported");
         if (m->sel.non_recursive)
                 return err_new(ERR_NOT_IMPLEMENTED, "non-recursive copying is not implemented");
         *ret = (struct job_copy_options){ m->prepend, ext, n, m->dry_run, m->synchronize, m->sel.limits };
@@ -68,12 +74,14 @@ static struct err *copy_options(struct api_req *r, const struct copy_msg *m, str
 }
 
 /* The destination; made with the source's properties if it does not exist. The caller unpins *ret_snap. */
-static struct err *destination(struct api_req *r, const struct bck *to, const struct snapshot **ret_snap, const struct bucket **ret)
+static struct err *destination(struct api_req *r, const struct bck *to, const struct snapshot **ret_snap,
+                               const struct bucket **ret)
 {
         char text[192];
 
         if (bck_is_remote(to))
-                return err_new(ERR_REMOTE_BUCKET_NOT_FOUND, "remote bucket \"%s\" does not exist (backend is not configured)", bck_text(to, text));
+                return err_new(ERR_REMOTE_BUCKET_NOT_FOUND,
+                               "remote bucket \"%s\" does not exist (backend is not configured)", bck_text(to, text));
         for (;;) {
                 const struct snapshot *snap = cluster_pin(r->node->cluster);
                 const struct bucket *b = snapshot_bucket(snap, to);
@@ -93,7 +101,8 @@ static struct err *destination(struct api_req *r, const struct bck *to, const st
         }
 }
 
-static struct err *start_copy(struct api_req *r, bool list, const struct copy_msg *m, const struct bck *to_bck, struct job_names *sel)
+static struct err *start_copy(struct api_req *r, bool list, const struct copy_msg *m, const struct bck *to_bck,
+                              struct job_names *sel)
 {
         AUTO_SNAPSHOT const struct snapshot *snap = NULL;
         struct job_copy_options o = { .dry_run = false };
@@ -139,7 +148,10 @@ struct err *api__bucket_copy(struct api_req *r)
         if (bck_eq(&to, &r->bck) && !m.dry_run)
                 return err_new(ERR_INVALID, "cannot copy-bck bucket \"%s\" onto itself", bck_text(&to, text));
         if (m.synchronize && m.prepend.n)
-                return err_new(ERR_INVALID, "prepend option (\"" STR_FMT "\") is incompatible with the request to synchronize buckets", STR_ARG(m.prepend));
+                return err_new(ERR_INVALID,
+                               "prepend option (\"" STR_FMT
+                               "\") is incompatible with the request to synchronize buckets",
+                               STR_ARG(m.prepend));
         TRY(object_prefix_check(&m.prefix));
         if (m.prefix.n)
                 TRY(job_names_prefix(m.prefix, &sel));
@@ -177,7 +189,8 @@ struct err *api__bucket_move(struct api_req *r)
         if (bck_eq(&to, &r->bck))
                 return err_new(ERR_INVALID, "cannot move-bck bucket \"%s\" onto itself", bck_text(&to, text));
         if (to.provider != r->bck.provider || bck_is_remote(&to))
-                return err_new(ERR_INVALID, "cannot move-bck: expecting a destination bucket of provider %s", provider_name(r->bck.provider));
+                return err_new(ERR_INVALID, "cannot move-bck: expecting a destination bucket of provider %s",
+                               provider_name(r->bck.provider));
         TRY(job_start_move(r->api->jobs, &r->bck, &to, id));
         return reply_id(r, id);
 }
@@ -192,7 +205,8 @@ struct err *api__bucket_delete_list(struct api_req *r)
         TRY(api_value(r, fields, ARRAY_LEN(fields), "delete-listrange", &m));
         /* The wire takes an empty selection for "everything"; a message that says nothing must not empty a bucket. */
         if (json_array_size(m.sel.names) == 0 && m.sel.template_text.n == 0)
-                return err_new(ERR_INVALID, "delete-listrange: expecting objnames or a template (\"*\" for all objects)");
+                return err_new(ERR_INVALID,
+                               "delete-listrange: expecting objnames or a template (\"*\" for all objects)");
         if (m.sel.non_recursive)
                 return err_new(ERR_NOT_IMPLEMENTED, "non-recursive deletion is not implemented");
         TRY(api__selection(r, &m.sel, &sel));

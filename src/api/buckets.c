@@ -1,4 +1,5 @@
-/* api/buckets.c: /v1/buckets: making, showing, changing and ending buckets; and the refusals of what is not built or needs a remote bucket. */
+/* api/buckets.c: /v1/buckets: making, showing, changing and ending buckets; and the refusals of what is not built or
+ * needs a remote bucket. */
 #include "api/buckets.h"
 
 /* ---- create, destroy, show ---- */
@@ -7,7 +8,8 @@ static struct err *remote_refused(const struct bck *b)
 {
         char text[192];
 
-        return err_new(ERR_REMOTE_BUCKET_NOT_FOUND, "remote bucket \"%s\" does not exist (backend is not configured)", bck_text(b, text));
+        return err_new(ERR_REMOTE_BUCKET_NOT_FOUND, "remote bucket \"%s\" does not exist (backend is not configured)",
+                       bck_text(b, text));
 }
 
 static unsigned active_mountpaths(const struct snapshot *s)
@@ -27,7 +29,9 @@ static struct err *check_built(const struct bucket_props *before, const struct b
         if (after->ec.enabled && !(before && before->ec.enabled))
                 return err_new(ERR_NOT_IMPLEMENTED, "erasure coding is not implemented");
         if (after->backend_bck.name[0])
-                return err_new(ERR_MISSING_BACKEND, "backend bucket: %s backend is missing in the cluster configuration", provider_name(after->backend_bck.provider));
+                return err_new(ERR_MISSING_BACKEND,
+                               "backend bucket: %s backend is missing in the cluster configuration",
+                               provider_name(after->backend_bck.provider));
         return NULL;
 }
 
@@ -77,7 +81,9 @@ static struct err *head(struct api_req *r)
         if (api_param(r, "bsumm_remote").n)
                 return api__summary_head(r);
         if (r->object.n)
-                return err_new(ERR_INVALID, "invalid request: prefix \"" STR_FMT "\" without query parameter bsumm_remote", STR_ARG(r->object));
+                return err_new(ERR_INVALID,
+                               "invalid request: prefix \"" STR_FMT "\" without query parameter bsumm_remote",
+                               STR_ARG(r->object));
         TRY(api__bucket_props_header(r, r->bucket));
         api_reply_empty(r, 200);
         return NULL;
@@ -85,7 +91,8 @@ static struct err *head(struct api_req *r)
 
 /* ---- properties ---- */
 
-/* Not subject to the bucket's own access bits: while there are no users, nobody could give back what a mistake took away. */
+/* Not subject to the bucket's own access bits: while there are no users, nobody could give back what a mistake took
+ * away. */
 static struct err *set_props(struct api_req *r)
 {
         struct bucket_props after = r->bucket->props;
@@ -112,7 +119,8 @@ static struct err *unknown_patch(struct api_req *r)
 {
         if (!r->env.doc)
                 return err_new(ERR_MALFORMED, "failed to unmarshal the request's message: EOF (the body is empty)");
-        return err_new(ERR_INVALID, "invalid action \"" STR_FMT "\" (expected one of [set-bprops reset-bprops])", STR_ARG(r->env.action));
+        return err_new(ERR_INVALID, "invalid action \"" STR_FMT "\" (expected one of [set-bprops reset-bprops])",
+                       STR_ARG(r->env.action));
 }
 
 /* ---- what needs a remote bucket ---- */
@@ -168,7 +176,8 @@ static struct err *make_n_copies(struct api_req *r)
         if (n < 1 || n > 32)
                 return err_new(ERR_INVALID, "invalid number of copies %ld (expecting 1 to 32)", (long)n);
         if (n > have)
-                return err_new(ERR_INVALID, "number of copies (%ld) exceeds the number of mountpaths (%u)", (long)n, have);
+                return err_new(ERR_INVALID, "number of copies (%ld) exceeds the number of mountpaths (%u)", (long)n,
+                               have);
         return err_new(ERR_NOT_IMPLEMENTED, "make-n-copies is not implemented");
 }
 
@@ -194,9 +203,12 @@ static struct err *ec_encode(struct api_req *r)
                 return err_new(ERR_MALFORMED, "failed to unmarshal ec-encode: expecting an object");
         TRY(json_decode(doc, fields, ARRAY_LEN(fields), true, "ec-encode", &m));
         if (m.data < 1 || m.data > 32 || m.parity < 1 || m.parity > 32)
-                return err_new(ERR_INVALID, "invalid number of slices (data %ld, parity %ld): expecting 1 to 32", (long)m.data, (long)m.parity);
+                return err_new(ERR_INVALID, "invalid number of slices (data %ld, parity %ld): expecting 1 to 32",
+                               (long)m.data, (long)m.parity);
         if (m.data + m.parity + 1 > (int64_t)r->snap->target_count)
-                return err_new(ERR_NOT_ENOUGH_TARGETS, "not enough target nodes: EC configuration (D = %ld, P = %ld) requires at least %ld targets (have %u)",
+                return err_new(ERR_NOT_ENOUGH_TARGETS,
+                               "not enough target nodes: EC configuration (D = %ld, P = %ld) requires at least %ld "
+                               "targets (have %u)",
                                (long)m.data, (long)m.parity, (long)(m.data + m.parity + 1), r->snap->target_count);
         return err_new(ERR_NOT_IMPLEMENTED, "ec-encode is not implemented");
 }
@@ -253,9 +265,13 @@ static struct err *archive(struct api_req *r)
                 return err_new(ERR_INVALID, "bucket name is missing");
         TRY(object_name_check(m.name));
         for (size_t i = 0; i < ARRAY_LEN(extensions); i++)
-                known = known || str_ends(m.name, str_of(extensions[i])) || str_eq(m.mime, str_of(extensions[i])) || str_eq(m.mime, str_skip(str_of(extensions[i]), 1));
+                known = known || str_ends(m.name, str_of(extensions[i])) || str_eq(m.mime, str_of(extensions[i])) ||
+                        str_eq(m.mime, str_skip(str_of(extensions[i]), 1));
         if (!known)
-                return err_new(ERR_INVALID, "unknown archive extension of \"" STR_FMT "\" (expecting one of [.tar .tgz .tar.gz .zip .tar.lz4])", STR_ARG(m.name));
+                return err_new(ERR_INVALID,
+                               "unknown archive extension of \"" STR_FMT
+                               "\" (expecting one of [.tar .tgz .tar.gz .zip .tar.lz4])",
+                               STR_ARG(m.name));
         return err_new(ERR_NOT_IMPLEMENTED, "archiving is not implemented");
 }
 
@@ -301,7 +317,8 @@ const struct api_route api_routes_buckets[] = {
         { HTTP_PATCH, "buckets", "reset-bprops", NEED_ENVELOPE | NEED_BUCKET, 0, reset_props },
         { HTTP_PATCH, "buckets", NULL, NEED_ENVELOPE | NEED_BUCKET | NEED_ANY_ACTION, 0, unknown_patch },
         { HTTP_DELETE, "buckets", "destroy-bck", NEED_ENVELOPE | NEED_BUCKET, ACCESS_DESTROY, destroy },
-        { HTTP_DELETE, "buckets", "delete-listrange", NEED_ENVELOPE | NEED_BUCKET, ACCESS_DELETE_OBJ, api__bucket_delete_list },
+        { HTTP_DELETE, "buckets", "delete-listrange", NEED_ENVELOPE | NEED_BUCKET, ACCESS_DELETE_OBJ,
+          api__bucket_delete_list },
         { HTTP_DELETE, "buckets", "evict-listrange", NEED_ENVELOPE | NEED_BUCKET, 0, evict },
         { HTTP_DELETE, "buckets", "evict-remote-bck", NEED_ENVELOPE | NEED_BUCKET, 0, evict },
         { HTTP_DELETE, "buckets", "destroy-inventory", NEED_ENVELOPE | NEED_BUCKET, 0, destroy_inventory },

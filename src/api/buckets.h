@@ -15,7 +15,8 @@ api_handler_fn api__bucket_copy, api__bucket_copy_list, api__bucket_move, api__b
 /* Adds the header Ais-Bucket-Props. */
 MUST_CHECK struct err *api__bucket_props_header(struct api_req *r, const struct bucket *b);
 
-/* A Go time layout ("02 Jan 06 15:04 MST", "2006-01-02T15:04:05Z07:00"), applied in UTC: appended to b. Words that are no part of a time are copied. */
+/* A Go time layout ("02 Jan 06 15:04 MST", "2006-01-02T15:04:05Z07:00"), applied in UTC: appended to b. Words that are
+ * no part of a time are copied. */
 void api__time_layout(struct buf *b, struct str layout, int64_t wall_ns);
 
 /* "objnames", "template" and the limits of every multi-object message. */
@@ -31,10 +32,11 @@ struct selection_msg_box {
 };
 /* The fields of a selection_msg that is the member `sel` of a message type. */
 #define SELECTION_FIELDS(type, sel)                                                                                    \
-        JSON_FIELD(type, "objnames", JSON_F_ARRAY, sel.names), JSON_FIELD(type, "template", JSON_F_STR, sel.template_text), \
-        JSON_FIELD(type, "num-workers", JSON_F_INT, sel.limits.workers),                                               \
-        JSON_FIELD(type, "coer", JSON_F_BOOL, sel.limits.continue_on_error),                                           \
-        JSON_FIELD(type, "non-recurs", JSON_F_BOOL, sel.non_recursive)
+        JSON_FIELD(type, "objnames", JSON_F_ARRAY, sel.names),                                                         \
+                JSON_FIELD(type, "template", JSON_F_STR, sel.template_text),                                           \
+                JSON_FIELD(type, "num-workers", JSON_F_INT, sel.limits.workers),                                       \
+                JSON_FIELD(type, "coer", JSON_F_BOOL, sel.limits.continue_on_error),                                   \
+                JSON_FIELD(type, "non-recurs", JSON_F_BOOL, sel.non_recursive)
 /* Makes the job's selection of a message; names must be strings. Caller owns *ret. */
 MUST_CHECK struct err *api__selection(struct api_req *r, const struct selection_msg *m, struct job_names **ret);
 

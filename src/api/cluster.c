@@ -1,4 +1,5 @@
-/* api/cluster.c: /v1/cluster: questions about the whole cluster, and changes of it. On one node the primary proxy and the only target are this node. */
+/* api/cluster.c: /v1/cluster: questions about the whole cluster, and changes of it. On one node the primary proxy and
+ * the only target are this node. */
 #define LOG_FOLDER "api"
 #include "api/nodes.h"
 
@@ -90,8 +91,8 @@ static struct err *get_target_ips(struct api_req *r)
                 const struct cluster_node *n = &r->snap->nodes[i];
 
                 if (n->target)
-                        buf_printf(&b, "%s%s,%s,%s", b.n ? "," : "", n->addr[CLUSTER_NET_PUBLIC].host, n->addr[CLUSTER_NET_CONTROL].host,
-                                   n->addr[CLUSTER_NET_DATA].host);
+                        buf_printf(&b, "%s%s,%s,%s", b.n ? "," : "", n->addr[CLUSTER_NET_PUBLIC].host,
+                                   n->addr[CLUSTER_NET_CONTROL].host, n->addr[CLUSTER_NET_DATA].host);
         }
         TRY(buf_err(&b));
         api_reply_text(r, 200, buf_str(&b));
@@ -104,9 +105,12 @@ static struct err *get(struct api_req *r)
                 const char *what;
                 api_handler_fn *fn;
         } whats[] = {
-                { "cluster_config", get_cluster_config }, { "sysinfo", get_sysinfo },      { "node_stats", get_node_stats },       { "mountpaths", get_mountpaths },
-                { "remote", api__reply_remote },          { "backends", get_backends },    { "target_ips", get_target_ips },       { "status", api__job_status },
-                { "status_all", api__job_status_all },    { "qryxstats", api__job_snaps }, { "running_all", api__job_running },
+                { "cluster_config", get_cluster_config }, { "sysinfo", get_sysinfo },
+                { "node_stats", get_node_stats },         { "mountpaths", get_mountpaths },
+                { "remote", api__reply_remote },          { "backends", get_backends },
+                { "target_ips", get_target_ips },         { "status", api__job_status },
+                { "status_all", api__job_status_all },    { "qryxstats", api__job_snaps },
+                { "running_all", api__job_running },
         };
         struct str what = api_param(r, "what");
         bool done = false;
@@ -154,7 +158,9 @@ static struct err *reload_creds(struct api_req *r)
 
 static struct err *clear_lcache(struct api_req *r)
 {
-        return err_new(ERR_UNSUPPORTED, "cannot clear the metadata cache of node \"" STR_FMT "\" - operation not supported", STR_ARG(r->env.name));
+        return err_new(ERR_UNSUPPORTED,
+                       "cannot clear the metadata cache of node \"" STR_FMT "\" - operation not supported",
+                       STR_ARG(r->env.name));
 }
 
 static struct err *shut_down(struct api_req *r)
@@ -218,11 +224,14 @@ static struct err *refuse_member(struct api_req *r, struct str id)
         if (id.n < 8)
                 return err_new(ERR_INVALID, "node ID \"" STR_FMT "\" is too short", STR_ARG(id));
         if (!n)
-                return err_new(ERR_NODE_NOT_FOUND, "node " STR_FMT " not present in Smap v%lu", STR_ARG(id), (unsigned long)r->snap->smap_version);
+                return err_new(ERR_NODE_NOT_FOUND, "node " STR_FMT " not present in Smap v%lu", STR_ARG(id),
+                               (unsigned long)r->snap->smap_version);
         if (n == r->snap->primary)
-                return err_new(ERR_INVALID, "p[%s] is the current primary, cannot perform action \"" STR_FMT "\" on itself", n->id, STR_ARG(r->env.action));
-        return err_new(ERR_INVALID, "%c[%s] is the last active %s, cannot perform action \"" STR_FMT "\" on it", n->target ? 't' : 'p', n->id,
-                       n->target ? "target" : "proxy", STR_ARG(r->env.action));
+                return err_new(ERR_INVALID,
+                               "p[%s] is the current primary, cannot perform action \"" STR_FMT "\" on itself", n->id,
+                               STR_ARG(r->env.action));
+        return err_new(ERR_INVALID, "%c[%s] is the last active %s, cannot perform action \"" STR_FMT "\" on it",
+                       n->target ? 't' : 'p', n->id, n->target ? "target" : "proxy", STR_ARG(r->env.action));
 }
 
 static struct err *member_change(struct api_req *r)
@@ -244,10 +253,11 @@ static struct err *set_primary(struct api_req *r)
         const struct cluster_node *n = r->nitems == 3 ? snapshot_node(r->snap, r->items[2]) : NULL;
 
         if (r->nitems != 3)
-                return err_new(ERR_INVALID, "URL '" STR_FMT "' is too short: expected 4 items, got %u", STR_ARG(str_skip(r->rq->path, 1)), r->nitems + 1);
+                return err_new(ERR_INVALID, "URL '" STR_FMT "' is too short: expected 4 items, got %u",
+                               STR_ARG(str_skip(r->rq->path, 1)), r->nitems + 1);
         if (!n)
-                return err_new(ERR_NODE_NOT_FOUND, "set-primary failure: node " STR_FMT " not present in Smap v%lu", STR_ARG(r->items[2]),
-                               (unsigned long)r->snap->smap_version);
+                return err_new(ERR_NODE_NOT_FOUND, "set-primary failure: node " STR_FMT " not present in Smap v%lu",
+                               STR_ARG(r->items[2]), (unsigned long)r->snap->smap_version);
         if (n->target)
                 return err_new(ERR_INVALID, "t[%s] is a target, cannot become the primary proxy", n->id);
         api_reply_empty(r, 200); /* the only proxy is the primary already */
@@ -256,12 +266,14 @@ static struct err *set_primary(struct api_req *r)
 
 static struct err *attach_remote(struct api_req *r)
 {
-        struct str url = http_req_header(r->rq, STR("Ais-Remote-Ais-Url")), alias = http_req_header(r->rq, STR("Ais-Remote-Ais-Alias"));
+        struct str url = http_req_header(r->rq, STR("Ais-Remote-Ais-Url")),
+                   alias = http_req_header(r->rq, STR("Ais-Remote-Ais-Alias"));
 
         if (!str_eq(api_param(r, "what"), STR("remote")))
                 return err_new(ERR_INVALID, "unexpected query [what=" STR_FMT "]", STR_ARG(api_param(r, "what")));
         if (url.n == 0)
-                return err_new(ERR_INVALID, "failed to attach remote cluster [alias " STR_FMT "]: empty url", STR_ARG(alias));
+                return err_new(ERR_INVALID, "failed to attach remote cluster [alias " STR_FMT "]: empty url",
+                               STR_ARG(alias));
         return err_new(ERR_NOT_IMPLEMENTED, "attaching remote clusters is not implemented");
 }
 
@@ -288,7 +300,8 @@ static struct err *toggle_backend(struct api_req *r)
 static struct err *load_x509(struct api_req *r)
 {
         if (r->nitems == 3 && !snapshot_node(r->snap, r->items[2]))
-                return err_new(ERR_NODE_NOT_FOUND, "node " STR_FMT " not present in Smap v%lu", STR_ARG(r->items[2]), (unsigned long)r->snap->smap_version);
+                return err_new(ERR_NODE_NOT_FOUND, "node " STR_FMT " not present in Smap v%lu", STR_ARG(r->items[2]),
+                               (unsigned long)r->snap->smap_version);
         return api__load_x509(r);
 }
 
@@ -303,8 +316,9 @@ static struct err *put_path(struct api_req *r)
                 const char *item;
                 api_handler_fn *fn;
         } rows[] = {
-                { "set-config", set_config_query }, { "attach", attach_remote },       { "detach", detach_remote },          { "enable-bend", toggle_backend },
-                { "disable-bend", toggle_backend }, { "load-x509", load_x509 },        { "proxy", set_primary },
+                { "set-config", set_config_query }, { "attach", attach_remote },        { "detach", detach_remote },
+                { "enable-bend", toggle_backend },  { "disable-bend", toggle_backend }, { "load-x509", load_x509 },
+                { "proxy", set_primary },
         };
 
         for (size_t i = 0; r->nitems > 1 && i < ARRAY_LEN(rows); i++)
@@ -352,7 +366,8 @@ static struct err *post(struct api_req *r)
         if (r->nitems == 2 && str_eq(r->items[1], STR("join-by-admin")))
                 return err_new(ERR_NOT_IMPLEMENTED, "joining nodes is not implemented");
         if (r->nitems == 2 && (str_eq(r->items[1], STR("autoreg")) || str_eq(r->items[1], STR("keepalive"))))
-                return err_new(ERR_FORBIDDEN, "not expecting POST /v1/cluster/" STR_FMT " via pub-net", STR_ARG(r->items[1]));
+                return err_new(ERR_FORBIDDEN, "not expecting POST /v1/cluster/" STR_FMT " via pub-net",
+                               STR_ARG(r->items[1]));
         return api__bad_uri(r);
 }
 

@@ -1,6 +1,8 @@
-/* api/daemon.c: /v1/daemon: what one node tells about itself, and changes of that node. A node with both roles answers for either of its ids; which one, role_target says.
+/* api/daemon.c: /v1/daemon: what one node tells about itself, and changes of that node. A node with both roles answers
+ * for either of its ids; which one, role_target says.
  *
- * Changes of mountpaths go to the store first, then into the cluster's state, so that a crash between the two leaves a directory that is found by name at the next start. */
+ * Changes of mountpaths go to the store first, then into the cluster's state, so that a crash between the two leaves a
+ * directory that is found by name at the next start. */
 #include "api/nodes.h"
 
 #include <stdio.h>
@@ -57,7 +59,8 @@ static struct err *get_sysinfo(struct api_req *r)
 }
 
 /* Of the three answers that also exist in msgpack. */
-static struct err *get_numbers(struct api_req *r, void (*json)(struct json_w *w, const struct view_node *v), void (*pack)(struct buf *b, const struct view_node *v))
+static struct err *get_numbers(struct api_req *r, void (*json)(struct json_w *w, const struct view_node *v),
+                               void (*pack)(struct buf *b, const struct view_node *v))
 {
         AUTO_BUF struct buf b = BUF_INIT;
         struct view_node v;
@@ -109,7 +112,11 @@ static struct err *get_metrics(struct api_req *r)
         jw_object(&w, NULL);
         api__metric_names(r->role_target, write_kind, &w);
         for (unsigned i = 0; i < v.ndisks; i++) {
-                static const char *const parts[][2] = { { "avg.rsize", "gauge" }, { "avg.wsize", "gauge" }, { "read.bps", "compbw" }, { "util", "gauge" }, { "write.bps", "compbw" } };
+                static const char *const parts[][2] = { { "avg.rsize", "gauge" },
+                                                        { "avg.wsize", "gauge" },
+                                                        { "read.bps", "compbw" },
+                                                        { "util", "gauge" },
+                                                        { "write.bps", "compbw" } };
 
                 for (size_t k = 0; k < ARRAY_LEN(parts); k++) {
                         char name[VIEW_NAME_MAX];
@@ -184,7 +191,8 @@ static struct err *get_certificate(struct api_req *r)
         jw_cstr(&w, "serial-number", c.serial);
         jw_cstr(&w, "public-key-algorithm", c.public_key_algorithm);
         jw_cstr(&w, "signature-algorithm", c.signature_algorithm);
-        jw_strf(&w, "valid", "from %s to %s", clock_rfc3339(c.not_before * NS_PER_SEC, from), clock_rfc3339(c.not_after * NS_PER_SEC, to));
+        jw_strf(&w, "valid", "from %s to %s", clock_rfc3339(c.not_before * NS_PER_SEC, from),
+                clock_rfc3339(c.not_after * NS_PER_SEC, to));
         jw_object_end(&w);
         return api_reply_json(r, &b);
 }
@@ -196,10 +204,17 @@ struct err *api__daemon_get(struct api_req *r)
                 bool target_only;
                 api_handler_fn *fn;
         } whats[] = {
-                { "config", false, get_config },         { "sysinfo", false, get_sysinfo },         { "node_stats", false, get_node_stats },
-                { "node_status", false, get_node_status }, { "metrics", false, get_metrics },       { "software_version", false, get_version },
-                { "log", false, get_log },               { "tls_certificate", false, get_certificate }, { "mountpaths", true, get_mountpaths },
-                { "disk", true, get_disk },              { "remote", true, api__reply_remote },
+                { "config", false, get_config },
+                { "sysinfo", false, get_sysinfo },
+                { "node_stats", false, get_node_stats },
+                { "node_status", false, get_node_status },
+                { "metrics", false, get_metrics },
+                { "software_version", false, get_version },
+                { "log", false, get_log },
+                { "tls_certificate", false, get_certificate },
+                { "mountpaths", true, get_mountpaths },
+                { "disk", true, get_disk },
+                { "remote", true, api__reply_remote },
         };
         struct str what = api_param(r, "what");
         bool done = false;
@@ -212,7 +227,8 @@ struct err *api__daemon_get(struct api_req *r)
         for (size_t i = 0; i < ARRAY_LEN(whats); i++)
                 if (str_eq(what, str_of(whats[i].what)) && (r->role_target || !whats[i].target_only))
                         return whats[i].fn(r);
-        return err_new(ERR_INVALID, "invalid '/v1/daemon' request: unrecognized 'what=" STR_FMT "' query", STR_ARG(what));
+        return err_new(ERR_INVALID, "invalid '/v1/daemon' request: unrecognized 'what=" STR_FMT "' query",
+                       STR_ARG(what));
 }
 
 /* ---- changing ---- */
@@ -228,7 +244,8 @@ static struct err *save_mountpaths(struct api_req *r)
                 return err_static(ERR_NO_MEMORY);
         TRY(store_mountpaths(r->node->store, have, CLUSTER_MOUNTPATHS_MAX, &n));
         for (unsigned i = 0; i < n; i++)
-                list[i] = (struct cluster_mountpath){ have[i].path, have[i].label, have[i].state != MOUNTPATH_DISABLED };
+                list[i] =
+                        (struct cluster_mountpath){ have[i].path, have[i].label, have[i].state != MOUNTPATH_DISABLED };
         return cluster_mountpaths_set(r->node->cluster, list, n);
 }
 
@@ -254,7 +271,8 @@ static struct err *mountpath_path(struct api_req *r, const char **ret)
         while (path.n > 1 && path.p[path.n - 1] == '/')
                 path.n--;
         if (path.n == 0 || path.p[0] != '/' || memchr(path.p, '\0', path.n))
-                return err_new(ERR_INVALID, "invalid mountpath \"" STR_FMT "\": expecting an absolute path", STR_ARG(path));
+                return err_new(ERR_INVALID, "invalid mountpath \"" STR_FMT "\": expecting an absolute path",
+                               STR_ARG(path));
         path = str_arena(r->arena, path);
         if (!path.p)
                 return err_static(ERR_NO_MEMORY);

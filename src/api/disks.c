@@ -1,7 +1,8 @@
 /* api/disks.c: rates of the disks below the mountpaths, from two readings of the kernel's counters.
  *
- * The front keeps the last reading of each disk and the rates that it gave; a reading less than a second later repeats those rates. The first question about a disk answers zero.
- * The short critical section is a spin lock: counters are read outside it. A disk without counters (a container, tmpfs) is shown with zero rates. */
+ * The front keeps the last reading of each disk and the rates that it gave; a reading less than a second later repeats
+ * those rates. The first question about a disk answers zero. The short critical section is a spin lock: counters are
+ * read outside it. A disk without counters (a container, tmpfs) is shown with zero rates. */
 #include "api/views.h"
 
 #include "os/clock.h"
@@ -66,7 +67,8 @@ static bool listed(const struct view_disk *list, unsigned n, const char *name)
         return false;
 }
 
-unsigned api__disks(struct api_req *r, const struct mountpath_info *mps, unsigned nmps, struct view_disk ret[static API_DISKS_MAX])
+unsigned api__disks(struct api_req *r, const struct mountpath_info *mps, unsigned nmps,
+                    struct view_disk ret[static API_DISKS_MAX])
 {
         unsigned n = 0;
 
@@ -88,7 +90,9 @@ unsigned api__disks(struct api_req *r, const struct mountpath_info *mps, unsigne
                         unlock(&r->api->disks);
                 }
                 err_free(e);
-                ret[n] = (struct view_disk){ .rbps = copy.rbps, .ravg = copy.ravg, .wbps = copy.wbps, .wavg = copy.wavg, .util = copy.util };
+                ret[n] = (struct view_disk){
+                        .rbps = copy.rbps, .ravg = copy.ravg, .wbps = copy.wbps, .wavg = copy.wavg, .util = copy.util
+                };
                 str_copy(ret[n++].name, sizeof(ret[0].name), str_of(name));
         }
         return n;

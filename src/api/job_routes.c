@@ -1,4 +1,5 @@
-/* api/job_routes.c: starting, stopping and asking about jobs (/v1/cluster: start, stop, status, status_all, qryxstats, running_all). */
+/* api/job_routes.c: starting, stopping and asking about jobs (/v1/cluster: start, stop, status, status_all, qryxstats,
+ * running_all). */
 #include "api/nodes.h"
 
 #include <stdio.h>
@@ -106,7 +107,10 @@ static struct err *decode_query(struct api_req *r, struct job_query *ret)
         if (!json_is_object(doc))
                 return err_new(ERR_MALFORMED, "failed to unmarshal the job query: expecting an object");
         TRY(json_decode(doc, fields, ARRAY_LEN(fields), false, "job query", &q));
-        *ret = (struct job_query){ .id = str_arena(r->arena, q.id), .kind = str_arena(r->arena, q.kind), .only_running = q.active, .has_active = q.has_active };
+        *ret = (struct job_query){ .id = str_arena(r->arena, q.id),
+                                   .kind = str_arena(r->arena, q.kind),
+                                   .only_running = q.active,
+                                   .has_active = q.has_active };
         if (!ret->id.p || !ret->kind.p)
                 return err_static(ERR_NO_MEMORY);
         return api__decode_bck(q.bck, &ret->bck);
@@ -147,7 +151,10 @@ struct err *api__job_status(struct api_req *r)
         }
         if (q.id.n)
                 return err_new(ERR_NOT_FOUND, "x-[" STR_FMT "] does not exist", STR_ARG(q.id));
-        return err_new(ERR_NOT_FOUND, "nl [" "x-" STR_FMT "] does not exist", STR_ARG(q.kind));
+        return err_new(ERR_NOT_FOUND,
+                       "nl ["
+                       "x-" STR_FMT "] does not exist",
+                       STR_ARG(q.kind));
 }
 
 struct err *api__job_status_all(struct api_req *r)

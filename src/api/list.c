@@ -1,8 +1,9 @@
 /* api/list.c: listing buckets and objects: GET /v1/buckets[/B] with {"action":"list"}.
  *
- * An object page is encoded as it is scanned, straight into one buffer: no tree, no memory per entry. A page that grows beyond PAGE_BYTES_MAX ends there with a token, so that memory is
- * bounded whatever page size a client asks for; clients go on at the token in any case.
- * In msgpack the number of entries goes in front of them: room for it is left, and filled in at the end. */
+ * An object page is encoded as it is scanned, straight into one buffer: no tree, no memory per entry. A page that grows
+ * beyond PAGE_BYTES_MAX ends there with a token, so that memory is bounded whatever page size a client asks for;
+ * clients go on at the token in any case. In msgpack the number of entries goes in front of them: room for it is left,
+ * and filled in at the end. */
 #include "api/buckets.h"
 
 #include <stdio.h>
@@ -18,7 +19,8 @@
 
 /* ---- buckets ---- */
 
-static bool wanted_bucket(const struct api_req *r, const struct bucket *b, bool all_providers, enum provider p, const char *uuid, const char *ns, bool any_ns, bool sys)
+static bool wanted_bucket(const struct api_req *r, const struct bucket *b, bool all_providers, enum provider p,
+                          const char *uuid, const char *ns, bool any_ns, bool sys)
 {
         if (!all_providers && b->bck.provider != p)
                 return false;
@@ -31,8 +33,10 @@ static bool wanted_bucket(const struct api_req *r, const struct bucket *b, bool 
 
 static struct err *list_buckets(struct api_req *r)
 {
-        struct str provider = api_param(r, "provider"), space = api_param(r, "namespace"), presence = api_param(r, "presence");
-        bool here = str_eq(presence, STR("2")) || str_eq(presence, STR("3")); /* only what the cluster has: nobody else needs to be asked */
+        struct str provider = api_param(r, "provider"), space = api_param(r, "namespace"),
+                   presence = api_param(r, "presence");
+        bool here = str_eq(presence, STR("2")) ||
+                    str_eq(presence, STR("3")); /* only what the cluster has: nobody else needs to be asked */
         char uuid[NS_UUID_MAX + 1] = "", ns[NS_NAME_MAX + 1] = "";
         bool any_ns = space.n == 0 || str_eq(space, STR("@")), sys;
         enum provider p = PROVIDER_AIS;
@@ -44,7 +48,8 @@ static struct err *list_buckets(struct api_req *r)
         if (provider.n)
                 TRY(provider_parse(provider, &p));
         if (p != PROVIDER_AIS && !here)
-                return err_new(ERR_MISSING_BACKEND, "%s backend is missing in the cluster configuration", provider_name(p));
+                return err_new(ERR_MISSING_BACKEND, "%s backend is missing in the cluster configuration",
+                               provider_name(p));
         if (!any_ns)
                 TRY(namespace_parse(space, uuid, ns));
         if (uuid[0] && !here)
@@ -67,8 +72,17 @@ static struct err *list_buckets(struct api_req *r)
 /* ---- objects: the request ---- */
 
 enum list_flags {
-        LIST_CACHED = 1, LIST_MISSING = 2, LIST_DELETED = 4, LIST_ARCHIVE = 8, LIST_NAME_ONLY = 16, LIST_NAME_SIZE = 32, LIST_NOT_CACHED = 512, LIST_NO_RECURSION = 2048,
-        LIST_DIFF = 4096, LIST_INVENTORY = 32768 /* wire: 8192, "no directories", has no effect: they are listed with LIST_NO_RECURSION alone, and then always */
+        LIST_CACHED = 1,
+        LIST_MISSING = 2,
+        LIST_DELETED = 4,
+        LIST_ARCHIVE = 8,
+        LIST_NAME_ONLY = 16,
+        LIST_NAME_SIZE = 32,
+        LIST_NOT_CACHED = 512,
+        LIST_NO_RECURSION = 2048,
+        LIST_DIFF = 4096,
+        LIST_INVENTORY = 32768
+        /* wire: 8192, "no directories", has no effect: with LIST_NO_RECURSION they are listed, else never */
 };
 enum entry_flags { ENTRY_CACHED = 64, ENTRY_DIR = 256, ENTRY_CHUNKED = 8192 };
 
@@ -109,7 +123,8 @@ static void choose_props(const struct list_msg *m, struct want *w)
         } else if (p.n == 0) {
                 w->checksum = w->atime = (m->flags & LIST_CACHED) != 0;
         } else if (!(m->flags & LIST_NAME_SIZE)) {
-                *w = (struct want){ has(p, "size"), has(p, "checksum"), has(p, "atime"), has(p, "version"), has(p, "location"), has(p, "custom"), has(p, "copies") };
+                *w = (struct want){ has(p, "size"),     has(p, "checksum"), has(p, "atime"), has(p, "version"),
+                                    has(p, "location"), has(p, "custom"),   has(p, "copies") };
         }
 }
 
@@ -145,7 +160,8 @@ static struct err *check(struct api_req *r, struct list_msg *m)
         if (m->target.n) {
                 target = snapshot_node(r->snap, m->target);
                 if (!target || !target->target)
-                        return err_new(ERR_NODE_NOT_FOUND, "node " STR_FMT " not present in Smap v%lu", STR_ARG(m->target), (unsigned long)r->snap->smap_version);
+                        return err_new(ERR_NODE_NOT_FOUND, "node " STR_FMT " not present in Smap v%lu",
+                                       STR_ARG(m->target), (unsigned long)r->snap->smap_version);
         }
         if (m->flags & LIST_INVENTORY) {
                 if (m->flags & not_with_inventory || m->start_after.n)
@@ -153,9 +169,12 @@ static struct err *check(struct api_req *r, struct list_msg *m)
                 return err_new(ERR_NOT_FOUND, "%s: inventory does not exist", bck_text(&r->bck, text));
         }
         if (m->flags & LIST_NOT_CACHED)
-                return err_new(ERR_INVALID, "%s is not a remote bucket - cannot list 'not cached' objects", bck_text(&r->bck, text));
+                return err_new(ERR_INVALID, "%s is not a remote bucket - cannot list 'not cached' objects",
+                               bck_text(&r->bck, text));
         if (m->flags & LIST_DIFF)
-                return err_new(ERR_INVALID, "cannot perform remote versions check (or diff vs remote bucket): bucket %s does not provide remote versioning info",
+                return err_new(ERR_INVALID,
+                               "cannot perform remote versions check (or diff vs remote bucket): bucket %s does not "
+                               "provide remote versioning info",
                                bck_text(&r->bck, text));
         if (m->flags & LIST_ARCHIVE)
                 return err_new(ERR_NOT_IMPLEMENTED, "listing the contents of archives is not implemented");
@@ -181,7 +200,8 @@ static void location_text(struct page *p, const struct obj_meta *m)
 {
         struct store *s = p->r->node->store;
 
-        buf_printf(&p->scratch, "t[%s]:mp[%s, %s]", p->r->snap->target->id, store_mountpath_path(s, m->mountpath), store_mountpath_disk(s, m->mountpath));
+        buf_printf(&p->scratch, "t[%s]:mp[%s, %s]", p->r->snap->target->id, store_mountpath_path(s, m->mountpath),
+                   store_mountpath_disk(s, m->mountpath));
 }
 
 /* The text members of an entry, in the wire's order; key is the JSON name or the msgpack one. */
@@ -206,7 +226,8 @@ static uint32_t rich_members(const struct page *p, const struct obj_meta *m)
 {
         const struct want *w = &p->want;
 
-        return (uint32_t)((w->checksum && m->cksum.n) + (w->atime && m->atime_ns) + (w->version && m->version) + w->location + (w->custom && m->custom.n) + w->copies);
+        return (uint32_t)((w->checksum && m->cksum.n) + (w->atime && m->atime_ns) + (w->version && m->version) +
+                          w->location + (w->custom && m->custom.n) + w->copies);
 }
 
 static void add_rich(struct page *p, const struct obj_meta *m)
@@ -239,20 +260,20 @@ static void add_msgpack(struct page *p, const struct flow_list_entry *e, unsigne
         bool size = m && p->want.size && m->size > 0;
 
         mp_map(&p->b, 2 + (uint32_t)size + (m ? rich_members(p, m) : 0));
-        buf_add(&p->b, "\xa1n", 2);
+        mp_str(&p->b, STR("n"));
         mp_str(&p->b, e->name);
         if (size) {
-                buf_add(&p->b, "\xa1s", 2);
+                mp_str(&p->b, STR("s"));
                 mp_uint(&p->b, m->size);
         }
         if (m) {
                 add_rich(p, m);
                 if (p->want.copies) {
-                        buf_add(&p->b, "\xa1" "c", 2);
+                        mp_str(&p->b, STR("c"));
                         mp_uint(&p->b, m->copies);
                 }
         }
-        buf_add(&p->b, "\xa1" "f", 2);
+        mp_str(&p->b, STR("f"));
         mp_uint(&p->b, flags);
 }
 
@@ -406,6 +427,7 @@ struct err *api__bucket_list_any(struct api_req *r)
                 return list_objects(r);
         }
         if (path_bucket && !str_eq(r->items[1], r->env.name))
-                return err_new(ERR_INVALID, "bad list-buckets request: \"" STR_FMT "\" vs \"" STR_FMT "\"", STR_ARG(r->items[1]), STR_ARG(r->env.name));
+                return err_new(ERR_INVALID, "bad list-buckets request: \"" STR_FMT "\" vs \"" STR_FMT "\"",
+                               STR_ARG(r->items[1]), STR_ARG(r->env.name));
         return list_buckets(r);
 }

@@ -1,5 +1,6 @@
-/* api/metrics.c: GET /metrics: Prometheus text, with the wire's metric names for both roles of this node, and our own (orlop_…) for what the wire has no name for.
- * Latencies and throughput are left out, as on the wire: they follow from totals and counters. */
+/* api/metrics.c: GET /metrics: Prometheus text, with the wire's metric names for both roles of this node, and our own
+ * (orlop_…) for what the wire has no name for. Latencies and throughput are left out, as on the wire: they follow from
+ * totals and counters. */
 #include "api/nodes.h"
 
 #include <stdio.h>
@@ -36,7 +37,8 @@ static void sample(struct out *o, const char *name, const char *type, int64_t va
 {
         const char *role = o->target ? "target" : "proxy";
 
-        buf_printf(o->b, "# TYPE ais_%s_%s %s\nais_%s_%s{node_id=\"%s\"} %ld\n", role, name, type, role, name, o->id, (long)value);
+        buf_printf(o->b, "# TYPE ais_%s_%s %s\nais_%s_%s{node_id=\"%s\"} %ld\n", role, name, type, role, name, o->id,
+                   (long)value);
 }
 
 static void histogram(struct out *o, const char *name)
@@ -46,7 +48,8 @@ static void histogram(struct out *o, const char *name)
         buf_printf(o->b, "# TYPE ais_proxy_%s histogram\n", name);
         for (size_t i = 0; i < ARRAY_LEN(bounds); i++)
                 buf_printf(o->b, "ais_proxy_%s_bucket{node_id=\"%s\",le=\"%s\"} 0\n", name, o->id, bounds[i]);
-        buf_printf(o->b, "ais_proxy_%s_sum{node_id=\"%s\"} 0\nais_proxy_%s_count{node_id=\"%s\"} 0\n", name, o->id, name, o->id);
+        buf_printf(o->b, "ais_proxy_%s_sum{node_id=\"%s\"} 0\nais_proxy_%s_count{node_id=\"%s\"} 0\n", name, o->id,
+                   name, o->id);
 }
 
 static void metric(void *arg, const char *name, const char *kind)
@@ -64,7 +67,8 @@ static void metric(void *arg, const char *name, const char *kind)
         if (strcmp(kind, "histogram") == 0)
                 histogram(o, text);
         else
-                sample(o, text, strcmp(kind, "gauge") == 0 ? "gauge" : "counter", api__metric_value(o->r, o->target, name));
+                sample(o, text, strcmp(kind, "gauge") == 0 ? "gauge" : "counter",
+                       api__metric_value(o->r, o->target, name));
 }
 
 static struct err *disks(struct out *o)
@@ -77,13 +81,15 @@ static struct err *disks(struct out *o)
                 return err_static(ERR_NO_MEMORY);
         TRY(store_mountpaths(o->r->node->store, mps, CLUSTER_MOUNTPATHS_MAX, &n));
         nd = api__disks(o->r, mps, n, d);
-        static const char *const names[] = { "disk_read_bps", "disk_write_bps", "disk_avg_rsize", "disk_avg_wsize", "disk_util" };
+        static const char *const names[] = { "disk_read_bps", "disk_write_bps", "disk_avg_rsize", "disk_avg_wsize",
+                                             "disk_util" };
         for (size_t k = 0; k < ARRAY_LEN(names); k++) {
                 buf_printf(o->b, "# TYPE ais_target_%s gauge\n", names[k]);
                 for (unsigned i = 0; i < nd; i++) {
                         const int64_t values[] = { d[i].rbps, d[i].wbps, d[i].ravg, d[i].wavg, d[i].util };
 
-                        buf_printf(o->b, "ais_target_%s{disk=\"%s\",node_id=\"%s\"} %ld\n", names[k], d[i].name, o->id, (long)values[k]);
+                        buf_printf(o->b, "ais_target_%s{disk=\"%s\",node_id=\"%s\"} %ld\n", names[k], d[i].name, o->id,
+                                   (long)values[k]);
                 }
         }
         return NULL;
@@ -131,7 +137,9 @@ struct err *api__metrics_get(struct api_req *r)
         AUTO_BUF struct buf b = BUF_INIT;
         struct out proxy = { r, &b, false, r->snap->proxy->id }, target = { r, &b, true, r->snap->target->id };
 
-        buf_printf(&b, "# TYPE ais_node_primary_info gauge\nais_node_primary_info{node_id=\"%s\",primary_id=\"%s\"} 1\n", r->snap->proxy->id, r->snap->primary->id);
+        buf_printf(&b,
+                   "# TYPE ais_node_primary_info gauge\nais_node_primary_info{node_id=\"%s\",primary_id=\"%s\"} 1\n",
+                   r->snap->proxy->id, r->snap->primary->id);
         api__metric_names(false, metric, &proxy);
         api__metric_names(true, metric, &target);
         TRY(disks(&target));

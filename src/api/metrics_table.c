@@ -1,29 +1,98 @@
 /* api/metrics_table.c: every metric name of the wire, what kind it is, and where its value comes from.
  *
- * The names are the contract with clients; those without a counter behind them here are told with the value 0. The kind follows from the name's ending, as on the wire.
- * A latency ("get.ns") carries the cumulative total: clients divide differences by differences of the counter. */
+ * The names are the contract with clients; those without a counter behind them here are told with the value 0. The kind
+ * follows from the name's ending, as on the wire. A latency ("get.ns") carries the cumulative total: clients divide
+ * differences by differences of the counter. */
 #include "api/views.h"
 
 #include "os/clock.h"
 
 static const char *const both[] = {
-        "append.n", "del.n", "err.append.n", "err.del.n", "err.get.n", "err.getblob.n", "err.head.n", "err.http.write.n", "err.kalive.n", "err.lst.n", "err.put.n",
-        "err.ren.n", "get.n", "get.ns", "get.ns.total", "getblob.n", "head.n", "kalive.ns", "lst.n", "lst.ns", "put.n", "ren.n", "state.flags", "up.ns.time",
+        "append.n",     "del.n",         "err.append.n", "err.del.n",
+        "err.get.n",    "err.getblob.n", "err.head.n",   "err.http.write.n",
+        "err.kalive.n", "err.lst.n",     "err.put.n",    "err.ren.n",
+        "get.n",        "get.ns",        "get.ns.total", "getblob.n",
+        "head.n",       "kalive.ns",     "lst.n",        "lst.ns",
+        "put.n",        "ren.n",         "state.flags",  "up.ns.time",
 };
 static const char *const proxy_only[] = {
-        "acl.denied.n", "acl.total.n", "auth.expiredtoken.n", "auth.fail.n", "auth.invalidiss.n", "auth.invalidkid.n", "auth.invalidtoken.n", "auth.iss", "auth.jwks",
-        "auth.notoken.n", "auth.success.n", "auth.total.n",
+        "acl.denied.n",      "acl.total.n",       "auth.expiredtoken.n", "auth.fail.n",
+        "auth.invalidiss.n", "auth.invalidkid.n", "auth.invalidtoken.n", "auth.iss",
+        "auth.jwks",         "auth.notoken.n",    "auth.success.n",      "auth.total.n",
 };
 static const char *const target_only[] = {
-        "append.ns", "cleanup.store.n", "cleanup.store.size", "dl.ns.total", "dl.size", "err.dl.n", "err.fshc.n", "err.getbatch.n", "err.gfn.getbatch.n", "err.io.del.n",
-        "err.io.get.n", "err.io.put.n", "err.lcache.n", "err.prefetch.n", "err.put.cksum.n", "err.soft.getbatch.n", "etl.inline.n", "etl.inline.ns.total",
-        "etl.inline.size", "etl.offline.n", "etl.offline.ns.total", "etl.offline.size", "get.bps", "get.redir.ns", "get.size", "getbatch.file.n", "getbatch.file.size",
-        "getbatch.gfn.n", "getbatch.n", "getbatch.obj.n", "getbatch.obj.size", "getbatch.rxwait.ns", "getbatch.throttle.ns", "getblob.size", "head.ns.total",
-        "lcache.collision.n", "lcache.evicted.n", "lcache.flush.cold.n", "lru.evict.n", "lru.evict.size", "prefetch.blob.n", "prefetch.blob.rejected.n",
-        "prefetch.blob.size", "prefetch.cold.n", "prefetch.cold.ns.total", "prefetch.cold.size", "put.bps", "put.ns", "put.ns.total", "put.redir.ns", "put.size",
-        "ratelim.retry.get.n", "ratelim.retry.get.ns.total", "ratelim.retry.put.n", "ratelim.retry.put.ns.total", "remais.e2e.put.ns.total", "remais.get.n",
-        "remais.get.ns.total", "remais.get.size", "remais.head.n", "remais.head.ns.total", "remais.put.n", "remais.put.ns.total", "remais.put.size",
-        "remais.ver.change.n", "remais.ver.change.size", "remote.deleted.del.n", "stream.in.n", "stream.in.size", "stream.out.n", "stream.out.size", "ver.change.n",
+        "append.ns",
+        "cleanup.store.n",
+        "cleanup.store.size",
+        "dl.ns.total",
+        "dl.size",
+        "err.dl.n",
+        "err.fshc.n",
+        "err.getbatch.n",
+        "err.gfn.getbatch.n",
+        "err.io.del.n",
+        "err.io.get.n",
+        "err.io.put.n",
+        "err.lcache.n",
+        "err.prefetch.n",
+        "err.put.cksum.n",
+        "err.soft.getbatch.n",
+        "etl.inline.n",
+        "etl.inline.ns.total",
+        "etl.inline.size",
+        "etl.offline.n",
+        "etl.offline.ns.total",
+        "etl.offline.size",
+        "get.bps",
+        "get.redir.ns",
+        "get.size",
+        "getbatch.file.n",
+        "getbatch.file.size",
+        "getbatch.gfn.n",
+        "getbatch.n",
+        "getbatch.obj.n",
+        "getbatch.obj.size",
+        "getbatch.rxwait.ns",
+        "getbatch.throttle.ns",
+        "getblob.size",
+        "head.ns.total",
+        "lcache.collision.n",
+        "lcache.evicted.n",
+        "lcache.flush.cold.n",
+        "lru.evict.n",
+        "lru.evict.size",
+        "prefetch.blob.n",
+        "prefetch.blob.rejected.n",
+        "prefetch.blob.size",
+        "prefetch.cold.n",
+        "prefetch.cold.ns.total",
+        "prefetch.cold.size",
+        "put.bps",
+        "put.ns",
+        "put.ns.total",
+        "put.redir.ns",
+        "put.size",
+        "ratelim.retry.get.n",
+        "ratelim.retry.get.ns.total",
+        "ratelim.retry.put.n",
+        "ratelim.retry.put.ns.total",
+        "remais.e2e.put.ns.total",
+        "remais.get.n",
+        "remais.get.ns.total",
+        "remais.get.size",
+        "remais.head.n",
+        "remais.head.ns.total",
+        "remais.put.n",
+        "remais.put.ns.total",
+        "remais.put.size",
+        "remais.ver.change.n",
+        "remais.ver.change.size",
+        "remote.deleted.del.n",
+        "stream.in.n",
+        "stream.in.size",
+        "stream.out.n",
+        "stream.out.size",
+        "ver.change.n",
         "ver.change.size",
 };
 
@@ -32,8 +101,16 @@ static const char *kind_of(const char *name)
         static const struct {
                 const char *ending, *kind;
         } kinds[] = {
-                { "getbatch.rxwait.ns", "total" }, { "getbatch.throttle.ns", "total" }, { "up.ns.time", "special" }, { "state.flags", "gauge" },
-                { "auth.iss", "histogram" }, { "auth.jwks", "histogram" }, { ".ns.total", "total" }, { ".size", "size" }, { ".bps", "bw" }, { ".ns", "latency" },
+                { "getbatch.rxwait.ns", "total" },
+                { "getbatch.throttle.ns", "total" },
+                { "up.ns.time", "special" },
+                { "state.flags", "gauge" },
+                { "auth.iss", "histogram" },
+                { "auth.jwks", "histogram" },
+                { ".ns.total", "total" },
+                { ".size", "size" },
+                { ".bps", "bw" },
+                { ".ns", "latency" },
                 { ".n", "counter" },
         };
         for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
@@ -42,7 +119,8 @@ static const char *kind_of(const char *name)
         return "gauge";
 }
 
-static void tell(const char *const *names, size_t n, void (*fn)(void *arg, const char *name, const char *kind), void *arg)
+static void tell(const char *const *names, size_t n, void (*fn)(void *arg, const char *name, const char *kind),
+                 void *arg)
 {
         for (size_t i = 0; i < n; i++)
                 fn(arg, names[i], kind_of(names[i]));
@@ -61,8 +139,8 @@ void api__metric_names(bool target, void (*fn)(void *arg, const char *name, cons
 static const char *source_of(const char *name)
 {
         static const char *const other[][2] = {
-                { "get.ns", "get.ns.total" }, { "put.ns", "put.ns.total" }, { "append.ns", "append.ns.total" }, { "lst.ns", "lst.ns.total" },
-                { "get.bps", "get.size" }, { "put.bps", "put.size" },
+                { "get.ns", "get.ns.total" }, { "put.ns", "put.ns.total" }, { "append.ns", "append.ns.total" },
+                { "lst.ns", "lst.ns.total" }, { "get.bps", "get.size" },    { "put.bps", "put.size" },
         };
         for (size_t i = 0; i < ARRAY_LEN(other); i++)
                 if (strcmp(other[i][0], name) == 0)

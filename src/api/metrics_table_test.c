@@ -72,6 +72,7 @@ static void test_counters_are_shown(void **state)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(test_kinds), cmocka_unit_test(test_counts), cmocka_unit_test(test_counters_are_shown) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(test_kinds), cmocka_unit_test(test_counts),
+                                            cmocka_unit_test(test_counters_are_shown) };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,8 @@
 
 struct err *api__bad_uri(struct api_req *r)
 {
-        return err_new(ERR_INVALID, "invalid request URI: '" STR_FMT " " STR_FMT "' from %s", STR_ARG(r->rq->head->method_text), STR_ARG(r->rq->path), r->rq->peer);
+        return err_new(ERR_INVALID, "invalid request URI: '" STR_FMT " " STR_FMT "' from %s",
+                       STR_ARG(r->rq->head->method_text), STR_ARG(r->rq->path), r->rq->peer);
 }
 
 void api__json(struct api_req *r, struct json_w *w, struct buf *b)

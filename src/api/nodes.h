@@ -1,4 +1,5 @@
-/* api/nodes.h (inside api): handlers and helpers that the cluster's, the node's and the relayed routes share. Workers. */
+/* api/nodes.h (inside api): handlers and helpers that the cluster's, the node's and the relayed routes share. Workers.
+ */
 #ifndef ORLOP_API_NODES_H
 #define ORLOP_API_NODES_H
 
@@ -11,7 +12,8 @@ api_handler_fn api__reverse;
 /* GET /v1/health, GET /metrics. */
 api_handler_fn api__health_get, api__metrics_get;
 
-/* Changes the configuration: by query parameters (transient among them), or by the envelope's value. Scope NODE refuses cluster-wide sections. */
+/* Changes the configuration: by query parameters (transient among them), or by the envelope's value. Scope NODE refuses
+ * cluster-wide sections. */
 MUST_CHECK struct err *api__config_set_query(struct api_req *r, enum config_scope scope);
 /* See api__config_set_query. */
 MUST_CHECK struct err *api__config_set_value(struct api_req *r, enum config_scope scope);

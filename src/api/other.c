@@ -1,4 +1,5 @@
-/* api/other.c: the small resources: health, metrics, relayed requests; and those whose feature is not built, each refused as clients expect. */
+/* api/other.c: the small resources: health, metrics, relayed requests; and those whose feature is not built, each
+ * refused as clients expect. */
 #include "api/nodes.h"
 
 /* Reads a flat body of an administration request; {"id"} is all that matters here. */
@@ -55,7 +56,8 @@ static struct err *sort_get(struct api_req *r)
 static struct err *sort_refuse(struct api_req *r)
 {
         http_resp_status(r->rs, 501);
-        http_resp_head_raw(r->rs, STR("Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"));
+        http_resp_head_raw(r->rs,
+                           STR("Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"));
         http_resp_mem(r->rs, STR("dsort not enabled\n"), NULL, NULL);
         return NULL;
 }
@@ -92,7 +94,8 @@ static struct err *batch_refuse(struct api_req *r)
                 return err_new(ERR_INVALID, "moss: empty input");
         TRY(batch_bucket(r, r->nitems > 2 ? r->items[2] : STR(""), api_param(r, "provider")));
         json_array_foreach(in, i, entry)
-                TRY(batch_bucket(r, json_str(json_get_nocase(entry, "bucket")), json_str(json_get_nocase(entry, "provider"))));
+                TRY(batch_bucket(r, json_str(json_get_nocase(entry, "bucket")),
+                                 json_str(json_get_nocase(entry, "provider"))));
         return err_new(ERR_NOT_IMPLEMENTED, "get-batch is not implemented");
 }
 
@@ -107,15 +110,20 @@ static struct err *s3_refuse(struct api_req *r)
 {
         http_resp_status(r->rs, 501);
         http_resp_head_raw(r->rs, STR("Content-Type: application/xml\r\n"));
-        http_resp_mem(r->rs, STR("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>NotImplemented</Code>"
-                                 "<Message>The S3 API is not implemented yet</Message><Resource></Resource><RequestId></RequestId></Error>"), NULL, NULL);
+        http_resp_mem(r->rs,
+                      STR("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>NotImplemented</Code>"
+                          "<Message>The S3 API is not implemented "
+                          "yet</Message><Resource></Resource><RequestId></RequestId></Error>"),
+                      NULL, NULL);
         return NULL;
 }
 
 #define ALL_METHODS(resource, fn)                                                                                      \
-        { HTTP_GET, resource, NULL, NEED_NONE, 0, fn }, { HTTP_HEAD, resource, NULL, NEED_NONE, 0, fn },                \
-        { HTTP_PUT, resource, NULL, NEED_NONE, 0, fn }, { HTTP_POST, resource, NULL, NEED_NONE, 0, fn },                \
-        { HTTP_DELETE, resource, NULL, NEED_NONE, 0, fn }
+        { HTTP_GET, resource, NULL, NEED_NONE, 0, fn }, { HTTP_HEAD, resource, NULL, NEED_NONE, 0, fn },               \
+                { HTTP_PUT, resource, NULL, NEED_NONE, 0, fn }, { HTTP_POST, resource, NULL, NEED_NONE, 0, fn },       \
+        {                                                                                                              \
+                HTTP_DELETE, resource, NULL, NEED_NONE, 0, fn                                                          \
+        }
 
 const struct api_route api_routes_other[] = {
         { HTTP_GET, "health", NULL, NEED_NONE, 0, api__health_get },

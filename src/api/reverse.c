@@ -1,4 +1,5 @@
-/* api/reverse.c: /v1/reverse: a request for one node, named by the header Ais-Node-Id, asked through any gateway. Both ids of this node are answered here. */
+/* api/reverse.c: /v1/reverse: a request for one node, named by the header Ais-Node-Id, asked through any gateway. Both
+ * ids of this node are answered here. */
 #include "api/nodes.h"
 
 static struct err *choose_node(struct api_req *r)
@@ -10,7 +11,8 @@ static struct err *choose_node(struct api_req *r)
                 return err_new(ERR_INVALID, "missing node ID");
         n = snapshot_node(r->snap, id);
         if (!n)
-                return err_new(ERR_NODE_NOT_FOUND, "node " STR_FMT " not present in Smap v%lu", STR_ARG(id), (unsigned long)r->snap->smap_version);
+                return err_new(ERR_NODE_NOT_FOUND, "node " STR_FMT " not present in Smap v%lu", STR_ARG(id),
+                               (unsigned long)r->snap->smap_version);
         r->role_target = n->target;
         if (r->nitems < 2)
                 return api__bad_uri(r);
@@ -26,13 +28,15 @@ struct err *api__reverse(struct api_req *r)
                 const char *resource;
                 api_handler_fn *fn;
         } rows[] = {
-                { HTTP_GET, "daemon", api__daemon_get },       { HTTP_PUT, "daemon", api__daemon_put },   { HTTP_POST, "daemon", api__daemon_post },
-                { HTTP_DELETE, "daemon", api__daemon_delete }, { HTTP_GET, "health", api__health_get },
+                { HTTP_GET, "daemon", api__daemon_get },   { HTTP_PUT, "daemon", api__daemon_put },
+                { HTTP_POST, "daemon", api__daemon_post }, { HTTP_DELETE, "daemon", api__daemon_delete },
+                { HTTP_GET, "health", api__health_get },
         };
 
         TRY(choose_node(r));
         for (size_t i = 0; i < ARRAY_LEN(rows); i++)
                 if (r->rq->method == rows[i].method && str_eq(r->items[0], str_of(rows[i].resource)))
                         return rows[i].fn(r);
-        return err_new(ERR_NOT_IMPLEMENTED, "relaying '" STR_FMT " " STR_FMT "' is not implemented", STR_ARG(r->rq->head->method_text), STR_ARG(r->rq->path));
+        return err_new(ERR_NOT_IMPLEMENTED, "relaying '" STR_FMT " " STR_FMT "' is not implemented",
+                       STR_ARG(r->rq->head->method_text), STR_ARG(r->rq->path));
 }

@@ -1,5 +1,6 @@
 /* api/summary.c: how much a bucket holds: HEAD /v1/buckets/B?bsumm_remote=… and GET with {"action":"summary-bck"}.
- * Both start a job and answer 202 with its id; asked again with that id they answer with what is known: 202 not yet, 206 in part (HEAD alone), 200 all. */
+ * Both start a job and answer 202 with its id; asked again with that id they answer with what is known: 202 not yet,
+ * 206 in part (HEAD alone), 200 all. */
 #include "api/buckets.h"
 
 static void write_summary(struct api_req *r, struct json_w *w, const struct job_summary_row *row)
@@ -37,8 +38,10 @@ static void write_summary(struct api_req *r, struct json_w *w, const struct job_
         jw_object_end(w);
 }
 
-/* wire: an unknown summary is "not found" like an object, where other questions about unknown jobs have a code of their own. */
-static struct err *found_so_far(struct api_req *r, struct str id, bool *ret_done, struct job_summary_row **ret, unsigned *ret_n)
+/* wire: an unknown summary is "not found" like an object, where other questions about unknown jobs have a code of their
+ * own. */
+static struct err *found_so_far(struct api_req *r, struct str id, bool *ret_done, struct job_summary_row **ret,
+                                unsigned *ret_n)
 {
         struct err *e = job_summary_get(r->api->jobs, id, r->arena, ret_done, ret, ret_n);
 

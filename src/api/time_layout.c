@@ -1,25 +1,70 @@
-/* api/time_layout.c: times in the layout that a client gives by example (wire: LsoMsg.time_format, Go's reference time Mon Jan 2 15:04:05 MST 2006), in UTC. Pure. */
+/* api/time_layout.c: times in the layout that a client gives by example (wire: LsoMsg.time_format, Go's reference time
+ * Mon Jan 2 15:04:05 MST 2006), in UTC. Pure. */
 #include <stdio.h>
 #include <time.h>
 
 #include "api/buckets.h"
 
-static const char *const months[] = { "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December" };
+static const char *const months[] = { "January", "February", "March",     "April",   "May",      "June",
+                                      "July",    "August",   "September", "October", "November", "December" };
 static const char *const days[] = { "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday" };
 
 enum element {
-        YEAR, YEAR2, MONTH_NAME, MONTH_SHORT, MONTH2, MONTH, DAY_NAME, DAY_SHORT, DAY2, DAY_BLANK, DAY, HOUR24, HOUR12_2, HOUR12, MINUTE2, MINUTE, SECOND2, SECOND, PM, PM_LOWER,
-        ZONE_NAME, ZONE_Z, ZONE_OFFSET, ZONE_COLON
+        YEAR,
+        YEAR2,
+        MONTH_NAME,
+        MONTH_SHORT,
+        MONTH2,
+        MONTH,
+        DAY_NAME,
+        DAY_SHORT,
+        DAY2,
+        DAY_BLANK,
+        DAY,
+        HOUR24,
+        HOUR12_2,
+        HOUR12,
+        MINUTE2,
+        MINUTE,
+        SECOND2,
+        SECOND,
+        PM,
+        PM_LOWER,
+        ZONE_NAME,
+        ZONE_Z,
+        ZONE_OFFSET,
+        ZONE_COLON
 };
 /* Longer words before those that they begin with. */
 static const struct {
         const char *word;
         enum element element;
 } words[] = {
-        { "2006", YEAR }, { "January", MONTH_NAME }, { "Jan", MONTH_SHORT }, { "Monday", DAY_NAME }, { "Mon", DAY_SHORT }, { "MST", ZONE_NAME },
-        { "Z07:00", ZONE_Z }, { "Z0700", ZONE_Z }, { "-07:00", ZONE_COLON }, { "-0700", ZONE_OFFSET }, { "01", MONTH2 }, { "02", DAY2 }, { "_2", DAY_BLANK },
-        { "03", HOUR12_2 }, { "04", MINUTE2 }, { "05", SECOND2 }, { "06", YEAR2 }, { "15", HOUR24 }, { "PM", PM }, { "pm", PM_LOWER }, { "1", MONTH }, { "2", DAY },
-        { "3", HOUR12 }, { "4", MINUTE }, { "5", SECOND },
+        { "2006", YEAR },
+        { "January", MONTH_NAME },
+        { "Jan", MONTH_SHORT },
+        { "Monday", DAY_NAME },
+        { "Mon", DAY_SHORT },
+        { "MST", ZONE_NAME },
+        { "Z07:00", ZONE_Z },
+        { "Z0700", ZONE_Z },
+        { "-07:00", ZONE_COLON },
+        { "-0700", ZONE_OFFSET },
+        { "01", MONTH2 },
+        { "02", DAY2 },
+        { "_2", DAY_BLANK },
+        { "03", HOUR12_2 },
+        { "04", MINUTE2 },
+        { "05", SECOND2 },
+        { "06", YEAR2 },
+        { "15", HOUR24 },
+        { "PM", PM },
+        { "pm", PM_LOWER },
+        { "1", MONTH },
+        { "2", DAY },
+        { "3", HOUR12 },
+        { "4", MINUTE },
+        { "5", SECOND },
 };
 
 static void add_element(struct buf *b, enum element e, const struct tm *t)

@@ -1,10 +1,11 @@
-/* api/views.c: the wire's JSON pictures of cluster and node. Gathering reads the store's numbers and /proc; writing is pure. */
+/* api/views.c: the wire's JSON pictures of cluster and node. Gathering reads the store's numbers and /proc; writing is
+ * pure. */
 #include "api/views.h"
 
 #include <stdio.h>
 
-#define STATE_OK 6u            /* cluster started, node started */
-#define STATE_OOS 256u         /* out of space */
+#define STATE_OK 6u    /* cluster started, node started */
+#define STATE_OOS 256u /* out of space */
 #define STATE_LOW_CAPACITY 2048u
 
 static void add_metric(struct view_node *v, const char *name, int64_t value)
@@ -37,7 +38,11 @@ static void gather_disks(struct api_req *r, struct view_node *v)
                 const struct {
                         const char *what;
                         int64_t value;
-                } rows[] = { { "avg.rsize", d->ravg }, { "avg.wsize", d->wavg }, { "read.bps", d->rbps }, { "util", d->util }, { "write.bps", d->wbps } };
+                } rows[] = { { "avg.rsize", d->ravg },
+                             { "avg.wsize", d->wavg },
+                             { "read.bps", d->rbps },
+                             { "util", d->util },
+                             { "write.bps", d->wbps } };
                 char name[VIEW_NAME_MAX];
 
                 for (size_t k = 0; k < ARRAY_LEN(rows); k++) {
@@ -92,7 +97,9 @@ void api__view_bck(struct json_w *w, const char *key, const struct bck *b)
 
 void api__view_snode(struct json_w *w, const char *key, const struct cluster_node *n)
 {
-        static const char *const nets[CLUSTER_NETS] = { [CLUSTER_NET_PUBLIC] = "public_net", [CLUSTER_NET_DATA] = "intra_data_net", [CLUSTER_NET_CONTROL] = "intra_control_net" };
+        static const char *const nets[CLUSTER_NETS] = { [CLUSTER_NET_PUBLIC] = "public_net",
+                                                        [CLUSTER_NET_DATA] = "intra_data_net",
+                                                        [CLUSTER_NET_CONTROL] = "intra_control_net" };
 
         jw_object(w, key);
         for (unsigned i = 0; i < CLUSTER_NETS; i++) {

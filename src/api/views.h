@@ -1,4 +1,5 @@
-/* api/views.h (inside api): the wire's pictures of cluster and node: JSON, and msgpack with its short keys where clients ask for it.
+/* api/views.h (inside api): the wire's pictures of cluster and node: JSON, and msgpack with its short keys where
+ * clients ask for it.
  *
  * A `struct view_node` is gathered first (it reads files: workers only); writing it is pure. */
 #ifndef ORLOP_API_VIEWS_H
@@ -26,7 +27,7 @@ struct view_node {
         unsigned nmetrics;
         struct mountpath_info *mountpaths; /* target only */
         unsigned nmountpaths;
-        struct store_usage usage;          /* target only */
+        struct store_usage usage;              /* target only */
         struct view_disk disks[API_DISKS_MAX]; /* target only */
         unsigned ndisks;
         struct sysinfo_cpu_mem sys;
@@ -69,6 +70,7 @@ void api__metric_names(bool target, void (*fn)(void *arg, const char *name, cons
 /* The value of a metric of this node; 0 for those it does not count. */
 int64_t api__metric_value(struct api_req *r, bool target, const char *name);
 /* Current rates of the disks below the mountpaths; n <= API_DISKS_MAX. */
-unsigned api__disks(struct api_req *r, const struct mountpath_info *mps, unsigned nmps, struct view_disk ret[static API_DISKS_MAX]);
+unsigned api__disks(struct api_req *r, const struct mountpath_info *mps, unsigned nmps,
+                    struct view_disk ret[static API_DISKS_MAX]);
 
 #endif

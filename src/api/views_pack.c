@@ -1,4 +1,5 @@
-/* api/views_pack.c: node_status, node_stats and disk in msgpack with the wire's short keys (the wire's appendix on msgpack layouts). Pure. */
+/* api/views_pack.c: node_status, node_stats and disk in msgpack with the wire's short keys (the wire's appendix on
+ * msgpack layouts). Pure. */
 #include "api/views.h"
 
 #include <stdio.h>
@@ -44,7 +45,9 @@ static void key_double(struct buf *b, const char *k, double v)
 
 static void pack_snode(struct buf *b, const struct cluster_node *n)
 {
-        static const char *const nets[CLUSTER_NETS] = { [CLUSTER_NET_PUBLIC] = "p", [CLUSTER_NET_DATA] = "d", [CLUSTER_NET_CONTROL] = "c" };
+        static const char *const nets[CLUSTER_NETS] = {
+                [CLUSTER_NET_PUBLIC] = "p", [CLUSTER_NET_DATA] = "d", [CLUSTER_NET_CONTROL] = "c"
+        };
         char text[300];
 
         mp_map(b, 8);

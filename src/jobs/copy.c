@@ -1,7 +1,8 @@
 /* jobs/copy.c: copy-bck and copy-listrange: copies objects between two buckets under new names.
  *
- * One pass over the source; with "synchronize" a second one over the destination removes what the source lacks. A source object that vanishes during
- * the walk is skipped; a listed name that does not exist is noted. Any other failure ends the job unless the client asked to go on. */
+ * One pass over the source; with "synchronize" a second one over the destination removes what the source lacks. A
+ * source object that vanishes during the walk is skipped; a listed name that does not exist is noted. Any other failure
+ * ends the job unless the client asked to go on. */
 #include "jobs/priv.h"
 
 #include <stdio.h>
@@ -157,19 +158,29 @@ static struct err *keep_options(struct copy_args *a, const struct job_copy_optio
 static struct err *check(const struct job_copy_options *o)
 {
         if (o->limits.workers < -1)
-                return err_new(ERR_INVALID, "invalid num-workers=%lld (expecting -1, 0, or a positive number)", (long long)o->limits.workers);
+                return err_new(ERR_INVALID, "invalid num-workers=%lld (expecting -1, 0, or a positive number)",
+                               (long long)o->limits.workers);
         if (o->synchronize && o->prepend.n > 0)
-                return err_new(ERR_INVALID, "prepend option (\"" STR_FMT "\") is incompatible with the request to synchronize buckets", STR_ARG(o->prepend));
+                return err_new(ERR_INVALID,
+                               "prepend option (\"" STR_FMT
+                               "\") is incompatible with the request to synchronize buckets",
+                               STR_ARG(o->prepend));
         if (o->synchronize && o->nextensions > 0)
-                return err_new(ERR_INVALID, "changing extensions is incompatible with the request to synchronize buckets");
+                return err_new(ERR_INVALID,
+                               "changing extensions is incompatible with the request to synchronize buckets");
         return NULL;
 }
 
-struct err *job_start_copy(struct jobs *js, bool list, const struct bucket *from, const struct bucket *to, struct job_names *sel,
-                           const struct job_copy_options *o, char ret_id[static 40])
+struct err *job_start_copy(struct jobs *js, bool list, const struct bucket *from, const struct bucket *to,
+                           struct job_names *sel, const struct job_copy_options *o, char ret_id[static 40])
 {
-        struct job_spec spec = { .kind = list ? "copy-listrange" : "copy-bck", .bck = list ? from->bck : to->bck, .src = from->bck, .dst = to->bck,
-                                 .id_prefix = list ? "tco-" : NULL, .run = run, .free_arg = free_args };
+        struct job_spec spec = { .kind = list ? "copy-listrange" : "copy-bck",
+                                 .bck = list ? from->bck : to->bck,
+                                 .src = from->bck,
+                                 .dst = to->bck,
+                                 .id_prefix = list ? "tco-" : NULL,
+                                 .run = run,
+                                 .free_arg = free_args };
         struct err *e = check(o);
         struct copy_args *a = e ? NULL : calloc(1, sizeof(*a));
         char src[192], dst[192], text[128];
@@ -188,7 +199,7 @@ struct err *job_start_copy(struct jobs *js, bool list, const struct bucket *from
                 return e;
         }
         spec.arg = a;
-        snprintf(spec.ctlmsg, sizeof(spec.ctlmsg), "cp %.70s=>%.70s, %.90s%s", bck_text(&from->bck, src), bck_text(&to->bck, dst), job_names_text(sel, text),
-                 o->dry_run ? ", dry-run" : "");
+        snprintf(spec.ctlmsg, sizeof(spec.ctlmsg), "cp %.70s=>%.70s, %.90s%s", bck_text(&from->bck, src),
+                 bck_text(&to->bck, dst), job_names_text(sel, text), o->dry_run ? ", dry-run" : "");
         return jobs_start(js, &spec, ret_id);
 }

@@ -1,7 +1,9 @@
 /* jobs/crew.c: several workers on one page of names, so that durable writes of one job share commits.
  *
- * The job's own worker always takes part; helpers are pool tasks that join if and when the pool has room. So a full pool makes a job slower, never stuck: nobody waits for a helper
- * that has not begun. A helper that begins after the page is closed touches nothing of it and leaves. The first error stops all; the page is closed before it is returned. */
+ * The job's own worker always takes part; helpers are pool tasks that join if and when the pool has room. So a full
+ * pool makes a job slower, never stuck: nobody waits for a helper that has not begun. A helper that begins after the
+ * page is closed touches nothing of it and leaves. The first error stops all; the page is closed before it is returned.
+ */
 #include "jobs/priv.h"
 
 #include <stdatomic.h>
@@ -59,7 +61,9 @@ static void crew_work(struct crew *c, bool own)
 
                 if (i >= c->n)
                         return;
-                e = (own ? !job_go_on(c->job) : job__aborted(c->job)) ? job__cancelled() : c->walk->fn(c->job, c->bucket, c->names[i], c->walk->arg);
+                e = (own ? !job_go_on(c->job) : job__aborted(c->job))
+                            ? job__cancelled()
+                            : c->walk->fn(c->job, c->bucket, c->names[i], c->walk->arg);
                 if (e)
                         crew_fail(c, e);
         }
@@ -86,7 +90,9 @@ static void help(struct pool_task *t)
 
 static void call_helpers(struct crew *c)
 {
-        int64_t want = c->walk->workers == 0 ? WORKERS_AUTO : c->walk->workers < 0 ? 1 : MIN(c->walk->workers, WORKERS_MAX);
+        int64_t want = c->walk->workers == 0  ? WORKERS_AUTO
+                       : c->walk->workers < 0 ? 1
+                                              : MIN(c->walk->workers, WORKERS_MAX);
         unsigned helpers = MIN((unsigned)want - 1, c->n / NAMES_PER_HELPER);
 
         for (unsigned i = 0; i < helpers; i++) {
@@ -100,7 +106,8 @@ static void call_helpers(struct crew *c)
         }
 }
 
-struct err *job__crew_run(struct job *j, const struct job_walk *w, const struct bucket *b, const struct str *names, unsigned n)
+struct err *job__crew_run(struct job *j, const struct job_walk *w, const struct bucket *b, const struct str *names,
+                          unsigned n)
 {
         struct crew *c = calloc(1, sizeof(*c));
         struct err *e;

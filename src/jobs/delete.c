@@ -1,5 +1,6 @@
 /* jobs/delete.c: delete-listrange: removes a selection of objects.
- * A name that does not exist is an error only when the client listed it, and never ends the job; any other failure ends it unless the client asked to go on. */
+ * A name that does not exist is an error only when the client listed it, and never ends the job; any other failure ends
+ * it unless the client asked to go on. */
 #include "jobs/priv.h"
 
 #include <stdio.h>
@@ -47,7 +48,8 @@ static struct err *run(struct job *j, void *arg)
         return job__each(j, &(struct job_walk){ a->bid, a->sel, visit, arg, a->limits.workers });
 }
 
-struct err *job_start_delete(struct jobs *js, const struct bucket *b, struct job_names *sel, const struct job_limits *l, char ret_id[static 40])
+struct err *job_start_delete(struct jobs *js, const struct bucket *b, struct job_names *sel, const struct job_limits *l,
+                             char ret_id[static 40])
 {
         struct job_spec spec = { .kind = "delete-listrange", .bck = b->bck, .run = run, .free_arg = free_args };
         struct delete_args *a;
@@ -55,7 +57,8 @@ struct err *job_start_delete(struct jobs *js, const struct bucket *b, struct job
 
         if (l->workers < -1) {
                 job_names_free(sel);
-                return err_new(ERR_INVALID, "invalid num-workers=%lld (expecting -1, 0, or a positive number)", (long long)l->workers);
+                return err_new(ERR_INVALID, "invalid num-workers=%lld (expecting -1, 0, or a positive number)",
+                               (long long)l->workers);
         }
         a = calloc(1, sizeof(*a));
         if (!a) {

@@ -1,10 +1,10 @@
 /* jobs/jobs.c: the job core: identity, life, questions, history.
  *
- * A job: new (made under the lock, after the conflict check) → running (a pool worker calls its function) → ended. Only the lock's owner changes what a
- * snapshot shows; counters and the abort flag are atomic, so that steps never wait. Ended jobs stay as history: one hour and at least the newest 1,024, never more
- * than HISTORY_MAX.
- * Failure: a job's error ends it and is shown as its abort reason; the core itself fails only for memory and for a full pool.
- * On close: all jobs are asked to stop and waited for. */
+ * A job: new (made under the lock, after the conflict check) → running (a pool worker calls its function) → ended. Only
+ * the lock's owner changes what a snapshot shows; counters and the abort flag are atomic, so that steps never wait.
+ * Ended jobs stay as history: one hour and at least the newest 1,024, never more than HISTORY_MAX. Failure: a job's
+ * error ends it and is shown as its abort reason; the core itself fails only for memory and for a full pool. On close:
+ * all jobs are asked to stop and waited for. */
 #define LOG_FOLDER "jobs"
 #include "jobs/priv.h"
 
@@ -20,7 +20,7 @@
 #define HISTORY_MAX 8192
 #define HISTORY_AGE_NS (3600 * NS_PER_SEC)
 #define LINGER_NS (20 * NS_PER_SEC) /* wire: a demand kind stays for a while, idle, before it is seen to end */
-#define ID_LEN 10          /* wire: 9 to 11 characters */
+#define ID_LEN 10                   /* wire: 9 to 11 characters */
 #define REST_EVERY_NS (5 * NS_PER_MS)
 #define REST_MAX_NS (100 * NS_PER_MS)
 
@@ -28,7 +28,7 @@ struct job {
         struct pool_task task; /* the pool's */
         struct list link;      /* lock */
         struct jobs *js;
-        struct job_snap snap;  /* lock; kind, id, buckets immutable once linked */
+        struct job_snap snap; /* lock; kind, id, buckets immutable once linked */
         _Atomic uint64_t objects, bytes;
         atomic_bool abort;
         job_fn *run; /* worker's from here on */
@@ -114,7 +114,8 @@ static bool named(const struct bck *b)
         return b->name[0] != '\0';
 }
 
-/* "Limited coexistence": what moves objects between disks excludes what walks whole buckets; the same copy does not run twice. */
+/* "Limited coexistence": what moves objects between disks excludes what walks whole buckets; the same copy does not run
+ * twice. */
 static struct err *conflict_locked(struct jobs *js, const struct job_kind *kind, const struct job_spec *spec)
 {
         bool resilver = strcmp(kind->name, "resilver") == 0;
@@ -127,8 +128,10 @@ static struct err *conflict_locked(struct jobs *js, const struct job_kind *kind,
                 if (s->end_ns != 0)
                         continue;
                 if ((resilver && (same || s->kind->conflicts)) || (kind->conflicts && other_resilver) ||
-                    (same && strcmp(kind->name, "copy-bck") == 0 && bck_eq(&s->src, &spec->src) && bck_eq(&s->dst, &spec->dst)))
-                        return err_new(ERR_CONFLICT, "%s[%s] is currently running, cannot run %s concurrently", s->kind->name, s->id, kind->name);
+                    (same && strcmp(kind->name, "copy-bck") == 0 && bck_eq(&s->src, &spec->src) &&
+                     bck_eq(&s->dst, &spec->dst)))
+                        return err_new(ERR_CONFLICT, "%s[%s] is currently running, cannot run %s concurrently",
+                                       s->kind->name, s->id, kind->name);
         }
         return NULL;
 }
@@ -184,7 +187,8 @@ static void run_task(struct pool_task *t)
         job_end(j, j->run(j, j->arg));
 }
 
-static struct err *make_job(struct jobs *js, const struct job_spec *spec, const struct job_kind **ret_kind, struct job **ret)
+static struct err *make_job(struct jobs *js, const struct job_spec *spec, const struct job_kind **ret_kind,
+                            struct job **ret)
 {
         const struct job_kind *kind = job_kind_find(str_of(spec->kind));
         struct job *j;
@@ -280,7 +284,8 @@ struct node *job_node(struct job *j)
         return j->js->node;
 }
 
-/* Work and rest alternate: with n requests of clients in progress a job rests n/8 of the time that it worked, at most REST_MAX_NS at once. */
+/* Work and rest alternate: with n requests of clients in progress a job rests n/8 of the time that it worked, at most
+ * REST_MAX_NS at once. */
 static void rest(struct job *j)
 {
         int64_t now = clock_mono_ns(), worked = now - j->step_ns;
@@ -353,7 +358,8 @@ static void fill_snap(const struct job *j, struct job_snap *ret)
                 ret->end_ns = 0;
 }
 
-struct err *jobs__with_result(struct jobs *js, const char *kind, struct str id, struct err *(*fn)(void *arg, const struct job_snap *snap, void *result), void *arg)
+struct err *jobs__with_result(struct jobs *js, const char *kind, struct str id,
+                              struct err *(*fn)(void *arg, const struct job_snap *snap, void *result), void *arg)
 {
         LOCK_SCOPE(&js->lock);
         LIST_FOREACH(pos, &js->all) {
@@ -396,7 +402,8 @@ static bool matches(const struct job *j, const struct job_query *q, const struct
         return true;
 }
 
-struct err *jobs_query(struct jobs *js, const struct job_query *q, struct arena *a, struct job_snap **ret, unsigned *ret_n)
+struct err *jobs_query(struct jobs *js, const struct job_query *q, struct arena *a, struct job_snap **ret,
+                       unsigned *ret_n)
 {
         const struct job_kind *kind = job_kind_find(q->kind); /* wire: an unknown kind is no filter */
         struct job_snap *out;
@@ -430,7 +437,8 @@ struct err *jobs_abort(struct jobs *js, const struct job_query *q, const char *w
 
                 if (j->snap.end_ns != 0 || j->snap.aborted || !matches(j, q, kind))
                         continue;
-                snprintf(j->snap.abort_err, sizeof(j->snap.abort_err), "%s[%s] aborted: %s", j->snap.kind->name, j->snap.id, why);
+                snprintf(j->snap.abort_err, sizeof(j->snap.abort_err), "%s[%s] aborted: %s", j->snap.kind->name,
+                         j->snap.id, why);
                 j->snap.aborted = true;
                 atomic_store(&j->abort, true);
                 log_info("%s[%s] is asked to stop: %s", j->snap.kind->name, j->snap.id, why);

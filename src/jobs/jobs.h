@@ -1,7 +1,8 @@
-/* jobs/jobs.h: the job core: kinds, identity, progress, abort, wait, history. One node for now; documents move to the replicated state with the cluster.
+/* jobs/jobs.h: the job core: kinds, identity, progress, abort, wait, history. One node for now; documents move to the
+ * replicated state with the cluster.
  *
- * A job runs on a pool worker of class JOBS as a loop of bounded steps; it asks job_go_on() between steps. Wire: xactions.
- * Threads: any worker; nothing here is for loops. */
+ * A job runs on a pool worker of class JOBS as a loop of bounded steps; it asks job_go_on() between steps. Wire:
+ * xactions. Threads: any worker; nothing here is for loops. */
 #ifndef ORLOP_JOBS_JOBS_H
 #define ORLOP_JOBS_JOBS_H
 
@@ -12,11 +13,11 @@ enum job_scope { JOB_CLUSTER, JOB_BUCKET, JOB_BUCKET_OR_ALL, JOB_NODE };
 struct job_kind {
         const char *name, *display; /* "copy-bck", "copy-bucket" */
         enum job_scope scope;
-        bool startable;             /* by the generic start */
-        bool notifies;              /* appears in status and status_all (wire: IC) */
-        bool conflicts;             /* refuses to start during rebalance or resilver */
-        bool idle;                  /* demand-driven */
-        bool built;                 /* false: starting it is NOT_IMPLEMENTED */
+        bool startable; /* by the generic start */
+        bool notifies;  /* appears in status and status_all (wire: IC) */
+        bool conflicts; /* refuses to start during rebalance or resilver */
+        bool idle;      /* demand-driven */
+        bool built;     /* false: starting it is NOT_IMPLEMENTED */
 };
 /* All kinds of the wire, by name or display name; null if unknown. */
 const struct job_kind *job_kind_find(struct str name);
@@ -30,17 +31,18 @@ MUST_CHECK struct err *jobs_new(struct node *n, struct pool *p, struct jobs **re
 /* Aborts what runs, waits, frees. */
 void jobs_free(struct jobs *j);
 
-/* What a job does; runs on a worker. Its error becomes the job's. `arg` is freed by `free_arg` at the end of the run. */
+/* What a job does; runs on a worker. Its error becomes the job's. `arg` is freed by `free_arg` at the end of the run.
+ */
 typedef struct err *job_fn(struct job *j, void *arg);
 struct job_spec {
         const char *kind;
-        struct bck bck, src, dst;  /* empty names if none */
-        const char *id;            /* null: generated (9 to 11 characters, optional prefix) */
-        const char *id_prefix;     /* "tco-", …; null */
+        struct bck bck, src, dst; /* empty names if none */
+        const char *id;           /* null: generated (9 to 11 characters, optional prefix) */
+        const char *id_prefix;    /* "tco-", …; null */
         job_fn *run;
         void *arg;
         void (*free_arg)(void *arg);
-        char ctlmsg[256];          /* free text shown in snapshots */
+        char ctlmsg[256]; /* free text shown in snapshots */
 };
 /* Starts a job; CONFLICT when one that excludes it runs. ret_id: at least 40 bytes. On error arg is freed. */
 MUST_CHECK struct err *jobs_start(struct jobs *js, const struct job_spec *spec, char ret_id[static 40]);
@@ -63,12 +65,13 @@ struct job_snap {
         char abort_err[256], err[256], ctlmsg[256];
 };
 struct job_query {
-        struct str id, kind;     /* empty: any; id may be several joined by commas */
-        struct bck bck;          /* empty name: any */
+        struct str id, kind;           /* empty: any; id may be several joined by commas */
+        struct bck bck;                /* empty name: any */
         bool only_running, has_active; /* has_active: the query said show_active */
 };
 /* Copies matching snapshots, newest first, into an arena array. */
-MUST_CHECK struct err *jobs_query(struct jobs *js, const struct job_query *q, struct arena *a, struct job_snap **ret, unsigned *ret_n);
+MUST_CHECK struct err *jobs_query(struct jobs *js, const struct job_query *q, struct arena *a, struct job_snap **ret,
+                                  unsigned *ret_n);
 /* Asks matching jobs to end (wire: stop). Nothing matching is fine. */
 MUST_CHECK struct err *jobs_abort(struct jobs *js, const struct job_query *q, const char *why);
 /* Waits for a job's end; TIMEOUT. For tests and synchronous callers. */

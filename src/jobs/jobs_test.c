@@ -212,7 +212,8 @@ static void test_conflict(void **state)
 {
         struct fixture *f = *state;
         static atomic_int running;
-        struct job_spec resilver = { .kind = "resilver", .run = succeed }, copy = { .kind = "copy-bck", .run = succeed };
+        struct job_spec resilver = { .kind = "resilver", .run = succeed },
+                        copy = { .kind = "copy-bck", .run = succeed };
         struct job_query all = { .id = STR_NONE };
         char id[40];
         struct err *e;
@@ -305,7 +306,8 @@ static void check_name(const struct job_copy_options *o, const char *from, const
 static void test_copy_name(void **state)
 {
         struct job_extension ext[] = { { STR("jpg"), STR("png") }, { STR("tar"), STR(".tgz") } };
-        struct job_copy_options plain = { .prepend = STR_NONE }, o = { .prepend = STR("x/"), .extensions = ext, .nextensions = 2 };
+        struct job_copy_options plain = { .prepend = STR_NONE },
+                                o = { .prepend = STR("x/"), .extensions = ext, .nextensions = 2 };
 
         (void)state;
         check_name(&plain, "a/b.jpg", "a/b.jpg");
@@ -325,8 +327,12 @@ static void test_start_refusals(void **state)
                 const struct bucket *bucket;
                 enum err_code code;
         } rows[] = {
-                { "load-lom-cache", NULL, ERR_INVALID },        { "copy-bck", NULL, ERR_INVALID },          { "copy-bck", &b, ERR_INVALID },
-                { "prefetch-listrange", &b, ERR_NOT_REMOTE_BUCKET }, { "blob-download", &b, ERR_NOT_REMOTE_BUCKET }, { "rechunk", &b, ERR_NOT_IMPLEMENTED },
+                { "load-lom-cache", NULL, ERR_INVALID },
+                { "copy-bck", NULL, ERR_INVALID },
+                { "copy-bck", &b, ERR_INVALID },
+                { "prefetch-listrange", &b, ERR_NOT_REMOTE_BUCKET },
+                { "blob-download", &b, ERR_NOT_REMOTE_BUCKET },
+                { "rechunk", &b, ERR_NOT_IMPLEMENTED },
         };
         char id[40];
 

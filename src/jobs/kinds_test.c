@@ -40,7 +40,9 @@ static int setup(void **state)
                 co.addr[i] = (struct cluster_addr){ "127.0.0.1", "8080", "http://127.0.0.1:8080" };
         ok(cluster_open(&co, &f->node.cluster));
         snap = cluster_pin(f->node.cluster);
-        struct store_options so = { .paths = paths, .npaths = 1, .cluster_uuid = snap->uuid, .target_id = snap->target->id, .node = 1 };
+        struct store_options so = {
+                .paths = paths, .npaths = 1, .cluster_uuid = snap->uuid, .target_id = snap->target->id, .node = 1
+        };
         ok(store_open(&so, &f->node.store));
         ok(pool_new(&limits, &f->pool));
         ok(jobs_new(&f->node, f->pool, &f->jobs));
@@ -217,7 +219,8 @@ static void test_copy(void **state)
 {
         struct fixture *f = *state;
         struct job_extension ext = { STR("txt"), STR("md") };
-        struct job_copy_options plain = { .prepend = STR_NONE }, dry = { .dry_run = true }, renamed = { .prepend = STR("x/"), .extensions = &ext, .nextensions = 1 };
+        struct job_copy_options plain = { .prepend = STR_NONE }, dry = { .dry_run = true },
+                                renamed = { .prepend = STR("x/"), .extensions = &ext, .nextensions = 1 };
         struct job_snap s;
 
         make_bucket(f, "a");
@@ -337,7 +340,8 @@ static void test_summary(void **state)
 static void test_promote_refusals(void **state)
 {
         struct fixture *f = *state;
-        static const char *const sources[] = { "", "relative", "/etc/passwd", PROMOTE_ROOT "/../x", PROMOTE_ROOT "x/y" };
+        static const char *const sources[] = { "", "relative", "/etc/passwd", PROMOTE_ROOT "/../x",
+                                               PROMOTE_ROOT "x/y" };
         char id[40];
 
         make_bucket(f, "a");

@@ -1,4 +1,5 @@
-/* jobs/load_cache.c: load-lom-cache: reads the metadata of every object of a bucket once, so that later requests find it in memory. */
+/* jobs/load_cache.c: load-lom-cache: reads the metadata of every object of a bucket once, so that later requests find
+ * it in memory. */
 #include "jobs/priv.h"
 
 static struct err *visit(struct job *j, const struct bucket *b, struct str name, void *arg)

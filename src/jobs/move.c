@@ -1,5 +1,6 @@
-/* jobs/move.c: move-bck: gives a bucket another name. The bucket keeps its id, so not one object moves: it is one change of the cluster's state, done before the
- * call returns, and the job is only its record (clients wait for it by id). */
+/* jobs/move.c: move-bck: gives a bucket another name. The bucket keeps its id, so not one object moves: it is one
+ * change of the cluster's state, done before the call returns, and the job is only its record (clients wait for it by
+ * id). */
 #include "jobs/priv.h"
 
 #include <stdio.h>

@@ -1,7 +1,8 @@
 /* jobs/names.c: which objects a multi-object job means, and the walk over them.
  *
- * An explicit list and a template are names that may or may not exist; a prefix is listed, page by page. Each page looks the bucket up again; its names are visited by
- * several workers (crew.c). A walk that deletes what it visits is safe: the next page starts after the last name of the page before. */
+ * An explicit list and a template are names that may or may not exist; a prefix is listed, page by page. Each page
+ * looks the bucket up again; its names are visited by several workers (crew.c). A walk that deletes what it visits is
+ * safe: the next page starts after the last name of the page before. */
 #include "jobs/priv.h"
 
 #include <stdio.h>
@@ -9,8 +10,8 @@
 #define PAGE_NAMES 1000
 
 struct job_names {
-        struct buf text;      /* all names one after another, or the template */
-        uint32_t *ends;       /* explicit: end offset of each name */
+        struct buf text; /* all names one after another, or the template */
+        uint32_t *ends;  /* explicit: end offset of each name */
         size_t n;
         struct selection sel; /* template */
 };
@@ -85,7 +86,8 @@ const char *job_names_text(const struct job_names *s, char buf[static 128])
         else if (s->n > 0)
                 snprintf(buf, 128, "list: %zu names", s->n);
         else
-                snprintf(buf, 128, "%s: %.*s", s->sel.kind == SELECT_PREFIX ? "prefix" : "template", (int)MIN(s->text.n, 100), s->text.p);
+                snprintf(buf, 128, "%s: %.*s", s->sel.kind == SELECT_PREFIX ? "prefix" : "template",
+                         (int)MIN(s->text.n, 100), s->text.p);
         return buf;
 }
 
@@ -127,7 +129,8 @@ static void collect(void *arg, const struct flow_list_entry *e)
 }
 
 /* One page of a listing; *after is where the next one starts. */
-static struct err *prefix_page(struct job *j, const struct job_walk *walk, struct str prefix, struct buf *after, bool *ret_more)
+static struct err *prefix_page(struct job *j, const struct job_walk *walk, struct str prefix, struct buf *after,
+                               bool *ret_more)
 {
         AUTO_SNAPSHOT const struct snapshot *snap = NULL;
         const struct bucket *b;

@@ -1,8 +1,10 @@
 /* jobs/promote.c: promote: stores files of this machine as objects.
  *
- * Only files below PROMOTE_ROOT, given by an absolute path without "." and ".." elements; symbolic links are left alone. A file becomes an object of the given name
- * (or prefix + base name); of a directory each file becomes prefix + its path below the directory. Up to SYNC_MAX files are stored before the call returns, more by a job.
- * A file that vanishes during the walk is skipped; any other failure ends the work; a source is deleted only after its object is stored. */
+ * Only files below PROMOTE_ROOT, given by an absolute path without "." and ".." elements; symbolic links are left
+ * alone. A file becomes an object of the given name (or prefix + base name); of a directory each file becomes prefix +
+ * its path below the directory. Up to SYNC_MAX files are stored before the call returns, more by a job. A file that
+ * vanishes during the walk is skipped; any other failure ends the work; a source is deleted only after its object is
+ * stored. */
 #include "jobs/priv.h"
 
 #include <dirent.h>
@@ -24,7 +26,7 @@ struct walk {
         struct node *node;
         struct job *job; /* null: synchronous */
         unsigned count, depth;
-        struct buf path;     /* the directory being read, absolute */
+        struct buf path; /* the directory being read, absolute */
 };
 
 static struct err *walk_dir(struct walk *w);
@@ -134,17 +136,23 @@ static struct err *check_source(struct str s)
 
         if (e || !S_ISDIR(st.st_mode)) {
                 err_free(e);
-                return err_new(ERR_PROMOTE_SOURCE, "invalid promote source \"" STR_FMT "\": directory %s does not exist", STR_ARG(s), PROMOTE_ROOT);
+                return err_new(ERR_PROMOTE_SOURCE,
+                               "invalid promote source \"" STR_FMT "\": directory %s does not exist", STR_ARG(s),
+                               PROMOTE_ROOT);
         }
         if (!str_starts(s, STR(PROMOTE_ROOT "/")) && !str_eq(s, STR(PROMOTE_ROOT)))
-                return err_new(ERR_PROMOTE_SOURCE, "invalid promote source \"" STR_FMT "\": must be an absolute path under %s", STR_ARG(s), PROMOTE_ROOT);
+                return err_new(ERR_PROMOTE_SOURCE,
+                               "invalid promote source \"" STR_FMT "\": must be an absolute path under %s", STR_ARG(s),
+                               PROMOTE_ROOT);
         if (memchr(s.p, '\0', s.n))
                 return err_new(ERR_PROMOTE_SOURCE, "invalid promote source: must not contain NUL");
         while (rest.n > 0) {
                 struct str item = str_cut(&rest, '/');
 
                 if (str_eq(item, STR(".")) || str_eq(item, STR("..")))
-                        return err_new(ERR_PROMOTE_SOURCE, "invalid promote source \"" STR_FMT "\": must not contain '.' or '..'", STR_ARG(s));
+                        return err_new(ERR_PROMOTE_SOURCE,
+                                       "invalid promote source \"" STR_FMT "\": must not contain '.' or '..'",
+                                       STR_ARG(s));
         }
         return NULL;
 }
@@ -183,9 +191,12 @@ static struct err *start_dir(struct jobs *js, const struct bucket *b, struct pro
         return jobs_start(js, &spec, ret_id);
 }
 
-struct err *job_start_promote(struct jobs *js, const struct bucket *b, const struct job_promote_options *o, char ret_id[static 40])
+struct err *job_start_promote(struct jobs *js, const struct bucket *b, const struct job_promote_options *o,
+                              char ret_id[static 40])
 {
-        struct promote p = { .bid = b->bid, .recursive = o->recursive, .overwrite = o->overwrite, .delete_source = o->delete_source };
+        struct promote p = {
+                .bid = b->bid, .recursive = o->recursive, .overwrite = o->overwrite, .delete_source = o->delete_source
+        };
         struct str source = o->source, prefix = o->object;
         struct stat st;
 
@@ -199,7 +210,8 @@ struct err *job_start_promote(struct jobs *js, const struct bucket *b, const str
         if (S_ISDIR(st.st_mode))
                 return start_dir(js, b, &p, ret_id);
         if (!S_ISREG(st.st_mode))
-                return err_new(ERR_PROMOTE_SOURCE, "invalid promote source \"%s\": neither a file nor a directory", p.source);
+                return err_new(ERR_PROMOTE_SOURCE, "invalid promote source \"%s\": neither a file nor a directory",
+                               p.source);
         ret_id[0] = '\0';
         return one_file(js, &p);
 }

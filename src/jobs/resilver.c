@@ -1,4 +1,5 @@
-/* jobs/resilver.c: resilver: moves every object of this node to the mountpath where it belongs. The store does the work and is asked to stop between steps. */
+/* jobs/resilver.c: resilver: moves every object of this node to the mountpath where it belongs. The store does the work
+ * and is asked to stop between steps. */
 #include "jobs/priv.h"
 
 struct resilver {
@@ -31,9 +32,11 @@ struct err *job__start_resilver(struct jobs *js, const struct job_start_args *a,
         const struct cluster_node *node;
 
         if (a->node.n == 0)
-                return err_new(ERR_UNSUPPORTED, "cannot run resilver on all targets in the cluster - operation not supported");
+                return err_new(ERR_UNSUPPORTED,
+                               "cannot run resilver on all targets in the cluster - operation not supported");
         node = snapshot_node(snap, a->node);
         if (!node || !node->target)
-                return err_new(ERR_NODE_NOT_FOUND, "node " STR_FMT " not present in Smap v%llu", STR_ARG(a->node), (unsigned long long)snap->smap_version);
+                return err_new(ERR_NODE_NOT_FOUND, "node " STR_FMT " not present in Smap v%llu", STR_ARG(a->node),
+                               (unsigned long long)snap->smap_version);
         return jobs_start(js, &spec, ret_id);
 }

@@ -1,8 +1,8 @@
 /* jobs/space.c: cleanup-store and lru.
  *
- * cleanup-store removes left-over work, trash and contents without a record. It needs no bucket: what it removes belongs to none.
- * lru evicts objects of remote buckets when space is short. Objects of ais buckets have no other copy and are never evicted, so that without
- * remote buckets it looks and ends. */
+ * cleanup-store removes left-over work, trash and contents without a record. It needs no bucket: what it removes
+ * belongs to none. lru evicts objects of remote buckets when space is short. Objects of ais buckets have no other copy
+ * and are never evicted, so that without remote buckets it looks and ends. */
 #include "jobs/priv.h"
 
 static struct err *run_cleanup(struct job *j, void *arg)

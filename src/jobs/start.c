@@ -19,13 +19,14 @@ struct err *job_start_kind(struct jobs *js, const struct job_start_args *a, char
         if (strcmp(k->name, "rebalance") == 0) {
                 AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(jobs__node(js)->cluster);
 
-                return err_new(ERR_NOT_ENOUGH_TARGETS, "not enough targets: Smap v%llu, need 2, have %u", (unsigned long long)snap->smap_version,
-                               snap->target_count);
+                return err_new(ERR_NOT_ENOUGH_TARGETS, "not enough targets: Smap v%llu, need 2, have %u",
+                               (unsigned long long)snap->smap_version, snap->target_count);
         }
         if (strcmp(k->name, "prefetch-listrange") == 0 || strcmp(k->name, "blob-download") == 0) {
                 char text[192];
 
-                return err_new(ERR_NOT_REMOTE_BUCKET, "%s: expecting remote bucket (have %s)", k->name, bck_text(&a->bucket->bck, text));
+                return err_new(ERR_NOT_REMOTE_BUCKET, "%s: expecting remote bucket (have %s)", k->name,
+                               bck_text(&a->bucket->bck, text));
         }
         for (size_t i = 0; i < ARRAY_LEN(starters); i++)
                 if (strcmp(starters[i].kind, k->name) == 0)

@@ -1,5 +1,6 @@
 /* jobs/summary.c: summary-bck: counts objects and bytes of one bucket or of all.
- * The rows found so far are the job's result; they are replaced as the walk goes on, and stay with the job's history. */
+ * The rows found so far are the job's result; they are replaced as the walk goes on, and stay with the job's history.
+ */
 #include "jobs/priv.h"
 
 #include "os/clock.h"
@@ -52,7 +53,8 @@ static struct err *run(struct job *j, void *arg)
         job__set_result(j, a.s, free);
         for (a.at = 0; a.at < a.s->n; a.at++) {
                 AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(job_node(j)->cluster);
-                const struct bucket *b = snapshot_bucket(snap, &a.s->rows[a.at].bck); /* name and prefix are constant: read without the lock */
+                const struct bucket *b = snapshot_bucket(
+                        snap, &a.s->rows[a.at].bck); /* name and prefix are constant: read without the lock */
                 struct row_update u = { .at = a.at };
                 struct flow_summary sum;
 
@@ -129,7 +131,8 @@ static struct err *get(void *arg, const struct job_snap *snap, void *result)
         return NULL;
 }
 
-struct err *job_summary_get(struct jobs *js, struct str id, struct arena *a, bool *ret_done, struct job_summary_row **ret, unsigned *ret_n)
+struct err *job_summary_get(struct jobs *js, struct str id, struct arena *a, bool *ret_done,
+                            struct job_summary_row **ret, unsigned *ret_n)
 {
         struct get_args g = { a, ret_done, ret, ret_n };
 
