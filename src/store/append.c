@@ -1,11 +1,13 @@
 /* Appends: a content that grows over several requests, and becomes an ordinary object when it is flushed.
  *
- * An append is an unfinished content file (content_resume.c) and a row {name, content id, size}, committed at the end of each request: what that request brought is
- * acknowledged then. A request works under the append's lock; another one meanwhile gets BUSY.
+ * An append is an unfinished content file (content_resume.c) and a row {name, content id, size}, committed at the end
+ * of each request: what that request brought is acknowledged then. A request works under the append's lock; another one
+ * meanwhile gets BUSY.
  *
- * Flush: the content is read back and checked while the checksums are computed; then it is finished, and one batch makes the record and removes the row. A crash between
- * the two leaves the row, and the finished content in content/, where the next flush finds it, and the next append copies it from. It is never taken back into
- * work/: after an I/O error of that batch a record may name it. */
+ * Flush: the content is read back and checked while the checksums are computed; then it is finished, and one batch
+ * makes the record and removes the row. A crash between the two leaves the row, and the finished content in content/,
+ * where the next flush finds it, and the next append copies it from. It is never taken back into work/: after an I/O
+ * error of that batch a record may name it. */
 #include "os/random.h"
 #include "store/upload.h"
 
@@ -34,8 +36,8 @@ static struct err *not_found(struct str id)
         return err_new(ERR_NOT_FOUND, "append handle \"" STR_FMT "\" does not exist", STR_ARG(id));
 }
 
-struct err *append_find(struct store *s, const struct obj_key *key, struct str id, struct buf *b, struct append_row *ret, struct str *ret_key,
-                        struct mountpath **ret_mp)
+struct err *append_find(struct store *s, const struct obj_key *key, struct str id, struct buf *b,
+                        struct append_row *ret, struct str *ret_key, struct mountpath **ret_mp)
 {
         AUTO_MOUNTPATH struct mountpath *mp = NULL;
         struct str row_key, value;
@@ -167,7 +169,8 @@ static struct err *go_on(struct put *p)
         return NULL;
 }
 
-struct err *store_append_begin(struct store *s, const struct obj_key *key, struct str id, char ret_id[static 17], struct put **ret)
+struct err *store_append_begin(struct store *s, const struct obj_key *key, struct str id, char ret_id[static 17],
+                               struct put **ret)
 {
         char fresh[UPLOAD_ID + 1], raw[RECORD_KEY_MAX];
         struct str use = id, ignored;

@@ -76,18 +76,26 @@ static struct err *check_expected(struct flush *f, struct str expect)
 
         cksum_final(f->expected, hex);
         if (expect.n && !str_eq_nocase(expect, str_of(hex)))
-                return err_new(ERR_BAD_CHECKSUM, "appended content has checksum %s, not " STR_FMT, hex, STR_ARG(expect));
+                return err_new(ERR_BAD_CHECKSUM, "appended content has checksum %s, not " STR_FMT, hex,
+                               STR_ARG(expect));
         return NULL;
 }
 
 /* ---- making the object ---- */
 
-/* What fsck --rebuild would make of the content: version and stamp of the record are decided later, this stamp is a little smaller. */
+/* What fsck --rebuild would make of the content: version and stamp of the record are decided later, this stamp is a
+ * little smaller. */
 static struct err *describe(struct flush *f, const struct put_attrs *a, struct buf *self)
 {
         int64_t now = clock_wall_ns();
-        struct record r = { .stamp = store__stamp_next(f->store), .size = f->row.size, .mtime_ns = now, .atime_ns = now, .cksum_type = a->cksum_type,
-                            .custom = a->custom, .where = RECORD_FILE, .id = f->row.id };
+        struct record r = { .stamp = store__stamp_next(f->store),
+                            .size = f->row.size,
+                            .mtime_ns = now,
+                            .atime_ns = now,
+                            .cksum_type = a->cksum_type,
+                            .custom = a->custom,
+                            .where = RECORD_FILE,
+                            .id = f->row.id };
 
         (void)str_copy(r.cksum, sizeof(r.cksum), a->cksum);
         record_self_encode(f->key, &r, self);
@@ -95,7 +103,8 @@ static struct err *describe(struct flush *f, const struct put_attrs *a, struct b
 }
 
 /* A content file of its own on the mountpath that the key has now. */
-static struct err *copy_over(struct flush *f, struct mountpath *target, const struct put_attrs *a, struct content_id *ret)
+static struct err *copy_over(struct flush *f, struct mountpath *target, const struct put_attrs *a,
+                             struct content_id *ret)
 {
         AUTO_BUF struct buf self = BUF_INIT;
 
@@ -108,14 +117,20 @@ static struct err *commit(struct flush *f, const struct put_attrs *a, struct put
         AUTO_SET struct mp_set *set = store__set_enter(f->store);
         struct mountpath *target = store__set_choose(set, obj_key_digest(f->key));
         struct commit_row row = { .family = RECORDS_UPLOADS, .key = f->row_key, .remove = true };
-        struct commit_op op = { .kind = COMMIT_PUT, .key = *f->key, .attrs = a, .size = f->row.size, .id = f->row.id, .set = set };
+        struct commit_op op = { .kind = COMMIT_PUT,
+                                .key = *f->key,
+                                .attrs = a,
+                                .size = f->row.size,
+                                .id = f->row.id,
+                                .set = set };
         bool moved = target != f->mp, file, kept;
         struct err *e;
 
         op.where = f->row.size == 0 ? RECORD_EMPTY : f->keep_bytes ? RECORD_SMALL : RECORD_FILE;
         file = op.where == RECORD_FILE;
         op.small = file ? STR_NONE : buf_str(&f->small);
-        op.fast = a->fast && file && !moved; /* else the appended file is dropped below, which a lost commit would bring back */
+        /* Else the appended file is dropped below, and a lost commit would want it back. */
+        op.fast = a->fast && file && !moved;
         if (file && moved)
                 TRY(copy_over(f, target, a, &op.id));
         op.rows = &row;
@@ -148,7 +163,8 @@ static struct err *finish_content(struct flush *f, const struct put_attrs *a)
         return content_writer_finish(w, buf_str(&self), a->fast);
 }
 
-static struct err *flush(struct flush *f, const struct put_attrs *attrs, enum cksum_type expect_type, struct str expect, struct put_result *ret)
+static struct err *flush(struct flush *f, const struct put_attrs *attrs, enum cksum_type expect_type, struct str expect,
+                         struct put_result *ret)
 {
         struct put_attrs a = *attrs;
         bool own_sum = a.cksum.n == 0 && a.cksum_type != CKSUM_NONE;
@@ -179,8 +195,8 @@ static void flush_fini(struct flush *f)
         }
 }
 
-struct err *store_append_flush(struct store *s, const struct obj_key *key, struct str id, const struct put_attrs *a, enum cksum_type expect_type,
-                               struct str expect, struct put_result *ret)
+struct err *store_append_flush(struct store *s, const struct obj_key *key, struct str id, const struct put_attrs *a,
+                               enum cksum_type expect_type, struct str expect, struct put_result *ret)
 {
         AUTO_UPLOAD_LOCK struct upload_lock lock = { .in = NULL };
         AUTO_BUF struct buf b = BUF_INIT;

@@ -1,11 +1,14 @@
 /* Cleaning: work files nobody goes on with, trash, and contents without a record.
  *
- * A content is garbage when neither a record nor an upload names it and nobody is about to commit one that does. The order makes that safe beside puts in flight: first
- * the contents are listed, without those in flight (content_in_flight) and the young; only then the records are read, from a snapshot taken after the list. A content
- * of the list is settled, so if a record was to name it, the snapshot has that record, or it was removed again, and then the content is garbage. Each suspect is looked for in the records a second time
- * before it is removed, since a rename may carry a record past a reader that has no snapshot (the double of tests has none).
+ * A content is garbage when neither a record nor an upload names it and nobody is about to commit one that does. The
+ * order makes that safe beside puts in flight: first the contents are listed, without those in flight
+ * (content_in_flight) and the young; only then the records are read, from a snapshot taken after the list. A content of
+ * the list is settled, so if a record was to name it, the snapshot has that record, or it was removed again, and then
+ * the content is garbage. Each suspect is looked for in the records a second time before it is removed, since a rename
+ * may carry a record past a reader that has no snapshot (the double of tests has none).
  *
- * Memory is bounded: contents are listed by ranges of their first byte, about SUSPECTS_MAX at a time, each range with a reading of the records of its own. */
+ * Memory is bounded: contents are listed by ranges of their first byte, about SUSPECTS_MAX at a time, each range with a
+ * reading of the records of its own. */
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -17,7 +20,8 @@ enum { SUSPECTS_MAX = 1 << 20, FANOUT = 256 };
 /* ---- what uploads and appends hold ---- */
 
 /* A row that can not be read holds something that we do not know: an error, so that nothing is removed. */
-static struct err *id_of_row(const struct upload_key *k, struct str key, struct str value, bool *ret_any, struct content_id *ret)
+static struct err *id_of_row(const struct upload_key *k, struct str key, struct str value, bool *ret_any,
+                             struct content_id *ret)
 {
         struct part_row part;
         struct append_row append;
@@ -84,7 +88,8 @@ static struct err *suspect(void *arg, struct content_id id, const struct stat *s
 {
         struct suspects *s = arg;
 
-        if ((int64_t)st->st_ctim.tv_sec * NS_PER_SEC + st->st_ctim.tv_nsec > s->born_before || content_in_flight(s->mp->contents, id))
+        if ((int64_t)st->st_ctim.tv_sec * NS_PER_SEC + st->st_ctim.tv_nsec > s->born_before ||
+            content_in_flight(s->mp->contents, id))
                 return NULL;
         return id_set_add(&s->set, id);
 }
@@ -119,8 +124,8 @@ static struct err *name_of_row(void *arg, const struct upload_key *k, struct str
         return NULL;
 }
 
-/* Marks every suspect that an upload or a record names: uploads first, since completing one carries its parts from there to a record. A record that
- * can not be read may name any: an error. */
+/* Marks every suspect that an upload or a record names: uploads first, since completing one carries its parts from
+ * there to a record. A record that can not be read may name any: an error. */
 static struct err *name_all(struct suspects *s)
 {
         struct records_iter *it;
@@ -208,7 +213,8 @@ static struct err *clean_contents(struct mountpath *mp, int64_t min_age_ns, uint
 
 /* ---- the two doors ---- */
 
-struct err *store__cleanup_mountpath(struct store *s, struct mountpath *mp, int64_t min_age_ns, uint64_t *ret_files, uint64_t *ret_bytes)
+struct err *store__cleanup_mountpath(struct store *s, struct mountpath *mp, int64_t min_age_ns, uint64_t *ret_files,
+                                     uint64_t *ret_bytes)
 {
         (void)s;
         TRY_WRAP(clean_folders(mp, min_age_ns, ret_files, ret_bytes), "clean %s", mp->path);
@@ -225,7 +231,8 @@ static struct err *clean_mountpath(struct mountpath *mp, int64_t min_age_ns, uin
         *bytes += size;
         if (removed == 0)
                 return NULL;
-        TRY(content_trash_empty(mp->contents, 0, UINT32_MAX, &n, &size)); /* they are young in trash, however old they were */
+        /* They are young in trash, however old they were. */
+        TRY(content_trash_empty(mp->contents, 0, UINT32_MAX, &n, &size));
         *files += n;
         *bytes += size;
         return NULL;

@@ -1,13 +1,13 @@
 /* Writing content files.
  *
- * Happy path: an unnamed file (O_TMPFILE) in its fan-out directory; data goes out in pieces of 256 KiB while its checksums are computed; then the
- * footer, the name, one fdatasync of the file and one fsync of the directory. The name comes before the sync on purpose: the file system's
- * commit of the file then covers the name too, and the second sync finds nothing left to do. A power cut in between leaves a named file
- * with anything in it, which no record mentions: garbage.
- * Files that outlive requests are suspended and resumed by content_resume.c.
+ * Happy path: an unnamed file (O_TMPFILE) in its fan-out directory; data goes out in pieces of 256 KiB while its
+ * checksums are computed; then the footer, the name, one fdatasync of the file and one fsync of the directory. The name
+ * comes before the sync on purpose: the file system's commit of the file then covers the name too, and the second sync
+ * finds nothing left to do. A power cut in between leaves a named file with anything in it, which no record mentions:
+ * garbage. Files that outlive requests are suspended and resumed by content_resume.c.
  *
- * Failures: an error of write or sync breaks the writer for good (the kernel may have dropped the pages); the file is then dropped, or, when it was
- * kept before, left to be cut back by the next resume. */
+ * Failures: an error of write or sync breaks the writer for good (the kernel may have dropped the pages); the file is
+ * then dropped, or, when it was kept before, left to be cut back by the next resume. */
 #include <errno.h>
 #include <endian.h>
 #include <unistd.h>
@@ -113,7 +113,8 @@ struct err *content_writer_new(struct content_dir *d, int64_t size_hint, struct 
 
 /* ---- writing ---- */
 
-/* Takes bytes into the checksums. They follow `written` and what of the buffer was summed before: `at` is their place in the data. */
+/* Takes bytes into the checksums. They follow `written` and what of the buffer was summed before: `at` is their place
+ * in the data. */
 static void sum(struct content_writer *w, uint64_t at, const char *p, size_t n)
 {
         while (n > 0) {
@@ -185,7 +186,8 @@ struct err *content_writer_write(struct content_writer *w, const void *p, size_t
         if (w->broken)
                 return err_new(ERR_IO, "an earlier write to this content failed");
         if (n > CONTENT_SIZE_MAX - content_writer_size(w))
-                return err_new(ERR_TOO_LARGE, "a content holds at most %llu bytes", (unsigned long long)CONTENT_SIZE_MAX);
+                return err_new(ERR_TOO_LARGE, "a content holds at most %llu bytes",
+                               (unsigned long long)CONTENT_SIZE_MAX);
         while (n > 0) {
                 size_t taken = 0;
 
@@ -262,8 +264,9 @@ static struct err *finish(struct content_writer *w, struct str self, bool fast)
         TRY(write_footer(w, self));
         content__path(w->id, "", path);
         content__name(w->id, name);
+        /* What was kept was acknowledged: it may lose its name in work/ only when it is whole. */
         if (w->kept && !fast)
-                TRY(file_datasync(w->fd)); /* its data was acknowledged: it may lose the name in work/ only when it is whole */
+                TRY(file_datasync(w->fd));
         if (w->named)
                 TRY(file_rename(w->dir->work_fd, name, w->dir->content_fd, path));
         else

@@ -1,11 +1,12 @@
 /* The three folders of a mountpath that hold content files: making them, removing contents, cleaning, walking.
  *
- * content/ has 256 directories by the first byte of the id, all made (and synced) when the folder is opened, so that no writer ever has to. A removed content moves to trash/ by one rename and is unlinked later by the background, since freeing a large file takes long.
- * Nothing here is synced but what content_writer_finish asks for: a removal that a power cut undoes leaves a content without a record,
- * which is garbage and found again.
+ * content/ has 256 directories by the first byte of the id, all made (and synced) when the folder is opened, so that no
+ * writer ever has to. A removed content moves to trash/ by one rename and is unlinked later by the background, since
+ * freeing a large file takes long. Nothing here is synced but what content_writer_finish asks for: a removal that a
+ * power cut undoes leaves a content without a record, which is garbage and found again.
  *
- * A content that was finished or kept, but whose record is still on its way, is "in flight": cleaning may not take it for garbage,
- * whatever its age. Its writer enters it, content_settled() or content_remove() end it. */
+ * A content that was finished or kept, but whose record is still on its way, is "in flight": cleaning may not take it
+ * for garbage, whatever its age. Its writer enters it, content_settled() or content_remove() end it. */
 #include <dirent.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -143,7 +144,8 @@ static struct err *absent_is_fine(struct err *e)
         return NULL;
 }
 
-/* The description goes first: alone it would be a stray, while a content without it is merely called by its former name until it is gone. */
+/* The description goes first: alone it would be a stray, while a content without it is merely called by its former name
+ * until it is gone. */
 struct err *content_remove(struct content_dir *d, struct content_id id)
 {
         char path[CONTENT_PATH], name[CONTENT_NAME];
@@ -230,7 +232,8 @@ static struct err *clean_trash(void *arg, const char *name, unsigned char type)
         return c->left > 0 ? clean_entry(c, name) : NULL;
 }
 
-/* First the names are listed, without those in flight; only then `keep` is asked, so that its answer is newer than the list. */
+/* First the names are listed, without those in flight; only then `keep` is asked, so that its answer is newer than the
+ * list. */
 static struct err *list_work(void *arg, const char *name, unsigned char type)
 {
         struct cleaning *c = arg;
@@ -245,7 +248,8 @@ static struct err *list_work(void *arg, const char *name, unsigned char type)
         return buf_err(&c->names);
 }
 
-/* "<id>" and "<id>.sum" are kept as long as somebody goes on with the content; any other name is none of ours and a stray. */
+/* "<id>" and "<id>.sum" are kept as long as somebody goes on with the content; any other name is none of ours and a
+ * stray. */
 static struct err *clean_work(struct cleaning *c)
 {
         for (size_t at = 0; at < c->names.n; at += strlen(c->names.p + at) + 1) {
@@ -300,7 +304,8 @@ static int64_t born_before(int64_t min_age_ns)
         return min_age_ns > 0 ? clock_wall_ns() - min_age_ns : INT64_MAX;
 }
 
-struct err *content_trash_empty(struct content_dir *d, int64_t min_age_ns, unsigned max, uint64_t *ret_files, uint64_t *ret_bytes)
+struct err *content_trash_empty(struct content_dir *d, int64_t min_age_ns, unsigned max, uint64_t *ret_files,
+                                uint64_t *ret_bytes)
 {
         struct cleaning c = { .d = d, .fd = d->trash_fd, .born_before = born_before(min_age_ns), .left = max };
 
@@ -310,10 +315,15 @@ struct err *content_trash_empty(struct content_dir *d, int64_t min_age_ns, unsig
         return NULL;
 }
 
-struct err *content_clean(struct content_dir *d, int64_t min_age_ns, bool (*keep)(void *arg, struct content_id id), void *arg, uint64_t *ret_files,
-                          uint64_t *ret_bytes)
+struct err *content_clean(struct content_dir *d, int64_t min_age_ns, bool (*keep)(void *arg, struct content_id id),
+                          void *arg, uint64_t *ret_files, uint64_t *ret_bytes)
 {
-        struct cleaning c = { .d = d, .fd = d->trash_fd, .born_before = born_before(min_age_ns), .keep = keep, .arg = arg, .left = UINT32_MAX };
+        struct cleaning c = { .d = d,
+                              .fd = d->trash_fd,
+                              .born_before = born_before(min_age_ns),
+                              .keep = keep,
+                              .arg = arg,
+                              .left = UINT32_MAX };
         char name[3];
 
         TRY_WRAP(file_each(d->trash_fd, ".", clean_trash, &c), "clean trash");
@@ -356,8 +366,8 @@ static struct err *walk_entry(void *arg, const char *name, unsigned char type)
         return S_ISREG(st.st_mode) ? w->fn(w->arg, id, &st) : NULL;
 }
 
-struct err *content_each_of(struct content_dir *d, unsigned first, unsigned last, struct err *(*fn)(void *arg, struct content_id id, const struct stat *st),
-                            void *arg)
+struct err *content_each_of(struct content_dir *d, unsigned first, unsigned last,
+                            struct err *(*fn)(void *arg, struct content_id id, const struct stat *st), void *arg)
 {
         struct walk w = { .fn = fn, .arg = arg };
         char name[3];
@@ -374,7 +384,8 @@ struct err *content_each_of(struct content_dir *d, unsigned first, unsigned last
         return NULL;
 }
 
-struct err *content_each(struct content_dir *d, struct err *(*fn)(void *arg, struct content_id id, const struct stat *st), void *arg)
+struct err *content_each(struct content_dir *d,
+                         struct err *(*fn)(void *arg, struct content_id id, const struct stat *st), void *arg)
 {
         return content_each_of(d, 0, CONTENT_FANOUT - 1, fn, arg);
 }

@@ -1,7 +1,9 @@
-/* Reading finished content files, block by block, each checked against the footer, which is read and checked once, at open.
+/* Reading finished content files, block by block, each checked against the footer, which is read and checked once, at
+ * open.
  *
- * A wrong checksum is ERR_CORRUPT with the file and block in its text; a file that ends early counts as corrupt too, an error of the disk is
- * ERR_IO. Nothing is tried again. The open file is immutable: any number of threads may read from it. */
+ * A wrong checksum is ERR_CORRUPT with the file and block in its text; a file that ends early counts as corrupt too, an
+ * error of the disk is ERR_IO. Nothing is tried again. The open file is immutable: any number of threads may read from
+ * it. */
 #include <endian.h>
 #include <unistd.h>
 
@@ -28,8 +30,10 @@ static struct err *read_footer(int fd, uint64_t size, struct buf *b)
 
         TRY(file_stat(fd, &st));
         n = (uint64_t)st.st_size - size;
-        if (size > CONTENT_SIZE_MAX || (uint64_t)st.st_size < size || n < sums + CONTENT_TRAILER || n > sums + CONTENT_TRAILER + CONTENT_SELF_MAX)
-                return err_new(ERR_CORRUPT, "file of %lld bytes can not hold %llu of data", (long long)st.st_size, (unsigned long long)size);
+        if (size > CONTENT_SIZE_MAX || (uint64_t)st.st_size < size || n < sums + CONTENT_TRAILER ||
+            n > sums + CONTENT_TRAILER + CONTENT_SELF_MAX)
+                return err_new(ERR_CORRUPT, "file of %lld bytes can not hold %llu of data", (long long)st.st_size,
+                               (unsigned long long)size);
         p = buf_reserve(b, (size_t)n);
         if (!p)
                 return buf_err(b);
@@ -79,7 +83,8 @@ struct err *content_file_open_any(struct content_dir *d, struct content_id id, s
         TRY(file_open(d->content_fd, path, O_RDONLY, 0, &fd));
         TRY(file_stat(fd, &st));
         if (st.st_size < (off_t)CONTENT_TRAILER)
-                return err_new(ERR_CORRUPT, "content/%s: file of %lld bytes has no footer", path, (long long)st.st_size);
+                return err_new(ERR_CORRUPT, "content/%s: file of %lld bytes has no footer", path,
+                               (long long)st.st_size);
         TRY(file_pread_full(fd, trailer, sizeof(trailer), st.st_size - (off_t)CONTENT_TRAILER));
         r = buf_reader_of((struct str){ trailer + 32, 8 });
         return content_file_open(d, id, buf_get_u64(&r), ret); /* which judges it */
@@ -120,7 +125,8 @@ static struct err *check_blocks(const struct content_file *f, uint64_t block, co
                         char path[CONTENT_PATH];
 
                         content__path(f->id, "", path);
-                        return err_new(ERR_CORRUPT, "content/%s: block %llu has a wrong checksum", path, (unsigned long long)block);
+                        return err_new(ERR_CORRUPT, "content/%s: block %llu has a wrong checksum", path,
+                                       (unsigned long long)block);
                 }
                 block++;
                 p += len;
@@ -195,7 +201,8 @@ struct err *content_file_read(struct content_file *f, uint64_t offset, void *p, 
         ASSERT(in_file(f, offset, n));
         while (n > 0) {
                 size_t in_block = (size_t)(offset % CONTENT_BLOCK);
-                size_t take = bytes_from(f, offset / CONTENT_BLOCK, CONTENT_BLOCK) - in_block; /* to the end of this block */
+                size_t take = bytes_from(f, offset / CONTENT_BLOCK, CONTENT_BLOCK) -
+                              in_block; /* to the end of this block */
 
                 if (in_block > 0 || n < take) {
                         take = MIN(take, n);

@@ -1,7 +1,9 @@
-/* The bytes of content files: block checksums, footer, replaced self-description, checksum log of unfinished files. Pure.
+/* The bytes of content files: block checksums, footer, replaced self-description, checksum log of unfinished files.
+ * Pure.
  *
- * What is parsed here comes from a disk and may be anything: each parser judges lengths before it reads, checks the checksum before it
- * believes a field, and compares the id and size with what the caller knows from the record. Fuzzed by content_fuzz.c. */
+ * What is parsed here comes from a disk and may be anything: each parser judges lengths before it reads, checks the
+ * checksum before it believes a field, and compares the id and size with what the caller knows from the record. Fuzzed
+ * by content_fuzz.c. */
 #include <endian.h>
 #include <stdio.h>
 
@@ -101,7 +103,8 @@ void content__footer_add(struct buf *b, struct content_id id, uint64_t size, str
         add_crc(b, start);
 }
 
-struct err *content__footer_parse(struct str footer, struct content_id id, uint64_t size, struct str *ret_sums, struct str *ret_self)
+struct err *content__footer_parse(struct str footer, struct content_id id, uint64_t size, struct str *ret_sums,
+                                  struct str *ret_self)
 {
         uint64_t sums_n = content__blocks(size) * sizeof(uint32_t);
         struct buf_reader r;
@@ -177,7 +180,8 @@ static uint32_t log_seed(struct content_id id, uint64_t offset)
         return hash_crc32c(0, head, sizeof(head));
 }
 
-void content__log_add(struct buf *b, struct content_id id, uint64_t offset, uint64_t size, uint64_t first, struct str sums)
+void content__log_add(struct buf *b, struct content_id id, uint64_t offset, uint64_t size, uint64_t first,
+                      struct str sums)
 {
         size_t start = b->n;
 
@@ -191,7 +195,8 @@ void content__log_add(struct buf *b, struct content_id id, uint64_t offset, uint
                 buf_add_u32(b, hash_crc32c(log_seed(id, offset), b->p + start, b->n - start));
 }
 
-/* Takes one entry off r and applies it to *sums; false when it is torn, foreign or does not follow on the one before. */
+/* Takes one entry off r and applies it to *sums; false when it is torn, foreign or does not follow on the one before.
+ */
 static bool log_entry(struct buf_reader *r, struct content_id id, uint64_t offset, struct buf *sums, uint64_t *size)
 {
         const unsigned char *start = r->p;
@@ -215,7 +220,8 @@ static bool log_entry(struct buf_reader *r, struct content_id id, uint64_t offse
         return !sums->bad;
 }
 
-struct err *content__log_replay(struct str log, struct content_id id, uint64_t size, struct buf *sums, uint64_t *ret_end)
+struct err *content__log_replay(struct str log, struct content_id id, uint64_t size, struct buf *sums,
+                                uint64_t *ret_end)
 {
         struct buf_reader r = buf_reader_of(log);
         uint64_t at = 0, end = 0;
@@ -224,12 +230,13 @@ struct err *content__log_replay(struct str log, struct content_id id, uint64_t s
         while (at != size) {
                 if (!log_entry(&r, id, end, sums, &at)) {
                         TRY(buf_err(sums));
-                        return err_new(ERR_CORRUPT, "checksums of an unfinished content end at %llu of %llu bytes", (unsigned long long)at,
-                                       (unsigned long long)size);
+                        return err_new(ERR_CORRUPT, "checksums of an unfinished content end at %llu of %llu bytes",
+                                       (unsigned long long)at, (unsigned long long)size);
                 }
                 end = (uint64_t)((const char *)r.p - log.p);
                 if (at > size)
-                        return err_new(ERR_CORRUPT, "unfinished content was never kept at %llu bytes", (unsigned long long)size);
+                        return err_new(ERR_CORRUPT, "unfinished content was never kept at %llu bytes",
+                                       (unsigned long long)size);
         }
         *ret_end = end;
         return NULL;

@@ -1,5 +1,6 @@
-/* Everything of content files that is parsed from disk: footer, replaced description, checksum log. The first byte chooses the parser, eight give the
- * size of the data, and, half of the time, checksums are made right first, so that fields behind them are reached. */
+/* Everything of content files that is parsed from disk: footer, replaced description, checksum log. The first byte
+ * chooses the parser, eight give the size of the data, and, half of the time, checksums are made right first, so that
+ * fields behind them are reached. */
 #include "base/hash.h"
 #include "store/content_priv.h"
 
@@ -9,7 +10,8 @@ static const struct content_id fuzz_id = { 0x0123456789abcdef, 0xfedcba987654321
 
 static bool inside(struct str part, struct str whole)
 {
-        return part.n == 0 || (part.p >= whole.p && part.n <= whole.n && (size_t)(part.p - whole.p) <= whole.n - part.n);
+        return part.n == 0 ||
+               (part.p >= whole.p && part.n <= whole.n && (size_t)(part.p - whole.p) <= whole.n - part.n);
 }
 
 static void fix_crc(struct buf *b)

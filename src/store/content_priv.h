@@ -56,16 +56,20 @@ bool content__name_parse(struct str name, struct content_id *ret);
 /* Appends a whole footer: checksums (already little-endian), self-description, trailer. */
 void content__footer_add(struct buf *b, struct content_id id, uint64_t size, struct str sums, struct str self);
 /* Judges a whole footer (all bytes from `size` to the end of file). CORRUPT, FORMAT. Results are borrowed from it. */
-MUST_CHECK struct err *content__footer_parse(struct str footer, struct content_id id, uint64_t size, struct str *ret_sums, struct str *ret_self);
+MUST_CHECK struct err *content__footer_parse(struct str footer, struct content_id id, uint64_t size,
+                                             struct str *ret_sums, struct str *ret_self);
 /* Appends a replaced self-description, as it stands in "<name>.self". */
 void content__self_add(struct buf *b, struct content_id id, struct str self);
 /* Judges such a file. CORRUPT, FORMAT. Borrowed. */
 MUST_CHECK struct err *content__self_parse(struct str file, struct content_id id, struct str *ret_self);
-/* Appends one entry to the checksum log of an unfinished file: `sums` are those of the blocks from `first` on, at `offset` of the log. */
-void content__log_add(struct buf *b, struct content_id id, uint64_t offset, uint64_t size, uint64_t first, struct str sums);
-/* Replays a checksum log up to the entry that ends at `size` bytes of data: *sums then holds one checksum per block, *ret_end is where that entry ends.
- * CORRUPT when no such entry is whole. */
-MUST_CHECK struct err *content__log_replay(struct str log, struct content_id id, uint64_t size, struct buf *sums, uint64_t *ret_end);
+/* Appends one entry to the checksum log of an unfinished file: `sums` are those of the blocks from `first` on, at
+ * `offset` of the log. */
+void content__log_add(struct buf *b, struct content_id id, uint64_t offset, uint64_t size, uint64_t first,
+                      struct str sums);
+/* Replays a checksum log up to the entry that ends at `size` bytes of data: *sums then holds one checksum per block,
+ * *ret_end is where that entry ends. CORRUPT when no such entry is whole. */
+MUST_CHECK struct err *content__log_replay(struct str log, struct content_id id, uint64_t size, struct buf *sums,
+                                           uint64_t *ret_end);
 
 /* ---- content.c ---- */
 

@@ -1,8 +1,8 @@
 /* Contents that outlive requests: suspend, resume, and reading back what is not finished.
  *
- * A suspended file has the name work/<id>, and beside it <id>.sum, a log of checksums: each suspend appends those of the blocks that are new or
- * have grown, after the data is synced. Data and log only grow, so a crash or an error at any moment leaves what was kept before readable
- * and protected. */
+ * A suspended file has the name work/<id>, and beside it <id>.sum, a log of checksums: each suspend appends those of
+ * the blocks that are new or have grown, after the data is synced. Data and log only grow, so a crash or an error at
+ * any moment leaves what was kept before readable and protected. */
 #include <endian.h>
 
 #include "base/hash.h"
@@ -27,7 +27,8 @@ static struct err *resume_partial(struct content_writer *w, uint64_t size)
         TRY(file_pread_full(w->fd, block, n, (int64_t)(size - n)));
         w->crc = hash_crc32c(content__block_seed(w->id, size / CONTENT_BLOCK), block, n);
         if (w->crc != le32toh(want))
-                return err_new(ERR_CORRUPT, "block %llu has a wrong checksum", (unsigned long long)(size / CONTENT_BLOCK));
+                return err_new(ERR_CORRUPT, "block %llu has a wrong checksum",
+                               (unsigned long long)(size / CONTENT_BLOCK));
         return NULL;
 }
 
@@ -40,14 +41,16 @@ static struct err *resume_file(struct content_writer *w, const char *name, uint6
         TRY(file_open(w->dir->work_fd, name, O_RDWR, 0, &w->fd));
         TRY(file_stat(w->fd, &st));
         if ((uint64_t)st.st_size < size)
-                return err_new(ERR_CORRUPT, "%lld bytes are left of %llu", (long long)st.st_size, (unsigned long long)size);
+                return err_new(ERR_CORRUPT, "%lld bytes are left of %llu", (long long)st.st_size,
+                               (unsigned long long)size);
         memcpy(log_name, name, CONTENT_NAME - 1);
         memcpy(log_name + CONTENT_NAME - 1, ".sum", 5);
         if (size > 0) {
                 struct err *e = file_read_all(w->dir->work_fd, log_name, LOG_MAX, &log);
 
                 if (e)
-                        return err_recode(e, err_code(e) == ERR_NOT_FOUND ? ERR_CORRUPT : err_code(e), "read checksums");
+                        return err_recode(e, err_code(e) == ERR_NOT_FOUND ? ERR_CORRUPT : err_code(e),
+                                          "read checksums");
         }
         TRY(content__log_replay(buf_str(&log), w->id, size, &w->sums, &w->log_end));
         TRY(resume_partial(w, size));
@@ -56,7 +59,8 @@ static struct err *resume_file(struct content_writer *w, const char *name, uint6
         return NULL;
 }
 
-struct err *content_writer_resume(struct content_dir *d, struct content_id id, uint64_t size, struct content_writer **ret)
+struct err *content_writer_resume(struct content_dir *d, struct content_id id, uint64_t size,
+                                  struct content_writer **ret)
 {
         struct content_writer *w = content__writer_alloc(d, id);
         char name[CONTENT_NAME];
@@ -94,7 +98,8 @@ static struct err *write_log(struct content_writer *w, const char *name, bool fa
 
         memcpy(log_name, name, CONTENT_NAME - 1);
         memcpy(log_name + CONTENT_NAME - 1, ".sum", 5);
-        content__log_add(&entry, w->id, w->log_end, w->written, first, str_skip(buf_str(&w->sums), (size_t)first * sizeof(uint32_t)));
+        content__log_add(&entry, w->id, w->log_end, w->written, first,
+                         str_skip(buf_str(&w->sums), (size_t)first * sizeof(uint32_t)));
         TRY(buf_err(&entry));
         TRY(file_open(w->dir->work_fd, log_name, O_CREAT | O_RDWR, 0600, &fd));
         TRY(file_truncate(fd, (int64_t)w->log_end)); /* what a failed suspend left */
@@ -135,7 +140,8 @@ struct err *content_writer_suspend(struct content_writer *w, bool fast)
 
 /* ---- reading back ---- */
 
-struct err *content_writer_read_back(struct content_writer *w, struct err *(*fn)(void *arg, const void *p, size_t n), void *arg)
+struct err *content_writer_read_back(struct content_writer *w, struct err *(*fn)(void *arg, const void *p, size_t n),
+                                     void *arg)
 {
         AUTO_FREE char *p = malloc(CONTENT_BLOCK);
 
@@ -155,7 +161,8 @@ struct err *content_writer_read_back(struct content_writer *w, struct err *(*fn)
                         want = le32toh(want);
                 }
                 if (hash_crc32c(content__block_seed(w->id, block), p, n) != want)
-                        return err_new(ERR_CORRUPT, "block %llu of an unfinished content has a wrong checksum", (unsigned long long)block);
+                        return err_new(ERR_CORRUPT, "block %llu of an unfinished content has a wrong checksum",
+                                       (unsigned long long)block);
                 TRY(fn(arg, p, n));
         }
         return NULL;

@@ -1,4 +1,5 @@
-/* Content files: round trips, every flipped bit, exchanged and stale blocks, unfinished files after crashes, faults at each call. */
+/* Content files: round trips, every flipped bit, exchanged and stale blocks, unfinished files after crashes, faults at
+ * each call. */
 #include <endian.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -249,7 +250,8 @@ static void copy_block(int from, off_t a, int to, off_t b, size_t n)
         assert_int_equal(pwrite(to, p, n, b), n);
 }
 
-/* Blocks at a wrong place: of the same file, of another with the same size, and one with the same bytes that belongs to an older content. */
+/* Blocks at a wrong place: of the same file, of another with the same size, and one with the same bytes that belongs to
+ * an older content. */
 static void test_misdirected(void **state)
 {
         enum { N = 4 * CONTENT_BLOCK + 100 };
@@ -274,7 +276,8 @@ static void test_misdirected(void **state)
         copy_block(fb, 0, fa, 0, (size_t)size);
         CODE(content_file_open(dir, a, N, &f), ERR_CORRUPT);
 
-        /* Equal blocks: exchanging them changes nothing, but their checksums differ, so that a checksum can not be exchanged either. */
+        /* Equal blocks: exchanging them changes nothing, but their checksums differ, so that a checksum can not be
+         * exchanged either. */
         memset(p, 0, N);
         zero = make(p, N, N, STR_NONE, true);
         OK(content_file_open(dir, zero, N, &f));
@@ -559,7 +562,8 @@ static unsigned open_fds(void)
         return n;
 }
 
-/* A life of three contents: one finished at once, one by way of suspend and resume, one described anew. Stops at the first error, leaving nothing open. */
+/* A life of three contents: one finished at once, one by way of suspend and resume, one described anew. Stops at the
+ * first error, leaving nothing open. */
 static struct err *whole_life(const char *p, size_t n)
 {
         struct content_writer *w;
@@ -626,7 +630,8 @@ static unsigned in_flight(void)
 
 static void test_faults(void **state)
 {
-        static const char *const classes[] = { "open", "pwrite", "write", "fdatasync", "fsync", "link", "rename", "ftruncate", "fstat", "fstatat", "read", "pread" };
+        static const char *const classes[] = { "open",   "pwrite",    "write", "fdatasync", "fsync", "link",
+                                               "rename", "ftruncate", "fstat", "fstatat",   "read",  "pread" };
         static const char *const errors[] = { "EIO", "ENOSPC" };
         enum { N = 300000 };
         AUTO_FREE char *p = data_of(3, N);

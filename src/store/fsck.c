@@ -8,8 +8,9 @@
  *   orphans     content files that nothing names: dropped when repairing, or made records of when rebuilding
  *   work        leftovers in work/ and trash/
  *
- * What is wrong with the data is a finding: one line, counted, and the check goes on. An error ends it: a directory in use, no memory, a disk that can not be
- * written while repairing. Nothing is deleted that may be somebody's data: corrupt rows and contents are moved to quarantine/. */
+ * What is wrong with the data is a finding: one line, counted, and the check goes on. An error ends it: a directory in
+ * use, no memory, a disk that can not be written while repairing. Nothing is deleted that may be somebody's data:
+ * corrupt rows and contents are moved to quarantine/. */
 #include "store/fsck_priv.h"
 
 #include <stdio.h>
@@ -99,9 +100,12 @@ static struct err *open_disk(struct fsck *f, struct fsck_disk *d)
         const struct mountpath_identity *first = &f->disk[0].identity;
 
         TRY(mountpath_lock(d->path, false, NULL, NULL, &d->orlop_fd, &d->identity));
-        if (d != f->disk && (strcmp(d->identity.cluster_uuid, first->cluster_uuid) != 0 || strcmp(d->identity.target_id, first->target_id) != 0))
-                return err_new(ERR_FOREIGN, "%s belongs to target %s, %s to target %s", d->path, d->identity.target_id, f->disk[0].path, first->target_id);
-        if (snprintf(d->records_dir, sizeof(d->records_dir), "%s/orlop/records", d->path) >= (int)sizeof(d->records_dir))
+        if (d != f->disk && (strcmp(d->identity.cluster_uuid, first->cluster_uuid) != 0 ||
+                             strcmp(d->identity.target_id, first->target_id) != 0))
+                return err_new(ERR_FOREIGN, "%s belongs to target %s, %s to target %s", d->path, d->identity.target_id,
+                               f->disk[0].path, first->target_id);
+        if (snprintf(d->records_dir, sizeof(d->records_dir), "%s/orlop/records", d->path) >=
+            (int)sizeof(d->records_dir))
                 return err_new(ERR_INVALID, "path %s is too long", d->path);
         TRY(content_dir_open(d->orlop_fd, &d->contents));
         return fsck_open_records(d);
@@ -136,7 +140,8 @@ static struct err *clean_work(struct fsck_disk *d)
 
         TRY(content_clean(d->contents, 0, keep_named, d, &files, &bytes));
         if (files > 0)
-                fsck_say(d->fsck, "%s: %llu leftovers in work and trash removed, %s", d->path, (unsigned long long)files, str_size_text(bytes, size));
+                fsck_say(d->fsck, "%s: %llu leftovers in work and trash removed, %s", d->path,
+                         (unsigned long long)files, str_size_text(bytes, size));
         return NULL;
 }
 
@@ -156,7 +161,8 @@ static struct err *stored_hlc(struct fsck_disk *d, uint64_t *ret)
         return NULL;
 }
 
-/* New stamps must be larger than all that are there; and where the engine's files were lost, objects may lie where HRW does not look first. */
+/* New stamps must be larger than all that are there; and where the engine's files were lost, objects may lie where HRW
+ * does not look first. */
 static struct err *write_meta(struct fsck_disk *d)
 {
         struct str hlc = { (const char *)&d->max_hlc, sizeof(d->max_hlc) };
@@ -197,7 +203,8 @@ static struct err *run(struct fsck *f)
         return NULL;
 }
 
-struct err *store_fsck(const char *const *paths, unsigned n, enum fsck_mode mode, void (*say)(void *arg, bool progress, const char *line), void *arg,
+struct err *store_fsck(const char *const *paths, unsigned n, enum fsck_mode mode,
+                       void (*say)(void *arg, bool progress, const char *line), void *arg,
                        struct fsck_report *ret_report)
 {
         struct fsck f = { .mode = mode, .say = say, .arg = arg, .n = n };

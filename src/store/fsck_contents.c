@@ -1,8 +1,9 @@
 /* Content files that nothing names.
  *
- * With whole records such a file is garbage: what a crash left between the file and its record, or a removal that was not finished. If records were lost or unreadable it may be
- * the only copy of an object: it stays, and --rebuild makes a record of it, if it describes an object, is whole, and no record of that name on any mountpath is as
- * new. Of several contents of one name the largest stamp wins, in whatever order they are met. */
+ * With whole records such a file is garbage: what a crash left between the file and its record, or a removal that was
+ * not finished. If records were lost or unreadable it may be the only copy of an object: it stays, and --rebuild makes
+ * a record of it, if it describes an object, is whole, and no record of that name on any mountpath is as new. Of
+ * several contents of one name the largest stamp wins, in whatever order they are met. */
 #include "store/fsck_priv.h"
 
 /* The stamp of the newest record with this key on any mountpath. */
@@ -72,8 +73,8 @@ static struct err *rebuild(struct fsck_disk *d, struct content_file *file, struc
         d->max_hlc = MAX(d->max_hlc, r.stamp.hlc);
         d->fsck->report.rebuilt++;
         *ret_rebuilt = true;
-        fsck_say(d->fsck, "%s: rebuilt %s of bucket %016llx, %llu bytes", d->path, fsck_name(key.name, name), (unsigned long long)key.bid,
-                 (unsigned long long)r.size);
+        fsck_say(d->fsck, "%s: rebuilt %s of bucket %016llx, %llu bytes", d->path, fsck_name(key.name, name),
+                 (unsigned long long)key.bid, (unsigned long long)r.size);
         return NULL;
 }
 
@@ -105,7 +106,8 @@ static struct err *rebuild_one(void *arg, struct content_id id, const struct sta
         if (err_code(e) == ERR_INVALID) /* a part: its object's description is with the first of them */
                 err_free(e);
         else if (e)
-                fsck_say_err(d->fsck, e, "%s: content %016llx%016llx can not be rebuilt", d->path, (unsigned long long)id.hi, (unsigned long long)id.lo);
+                fsck_say_err(d->fsck, e, "%s: content %016llx%016llx can not be rebuilt", d->path,
+                             (unsigned long long)id.hi, (unsigned long long)id.lo);
         return NULL;
 }
 
@@ -119,8 +121,8 @@ static struct err *orphan(void *arg, struct content_id id, const struct stat *st
                 return NULL;
         f->report.orphans++;
         if (f->mode == FSCK_CHECK || d->lossy) {
-                fsck_say(f, "%s: content %016llx%016llx of %lld bytes is named by no record", d->path, (unsigned long long)id.hi, (unsigned long long)id.lo,
-                         (long long)st->st_size);
+                fsck_say(f, "%s: content %016llx%016llx of %lld bytes is named by no record", d->path,
+                         (unsigned long long)id.hi, (unsigned long long)id.lo, (long long)st->st_size);
                 return NULL;
         }
         TRY(content_remove(d->contents, id));

@@ -1,5 +1,6 @@
-/* Records that the engine can not read: the directory is set aside, the engine repairs it, and what its repair forgets is brought back from the blob files; or, when
- * rebuilding, they are begun anew. Everything that was there stays in quarantine/records-<number>: links to files that the engine never changes, copies of the others. */
+/* Records that the engine can not read: the directory is set aside, the engine repairs it, and what its repair forgets
+ * is brought back from the blob files; or, when rebuilding, they are begun anew. Everything that was there stays in
+ * quarantine/records-<number>: links to files that the engine never changes, copies of the others. */
 #include <dirent.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -88,7 +89,8 @@ static struct err *is_lacking(struct fsck_disk *d, struct str key, struct conten
                 e = record_decode(key, row.data, &r);
         if (e && !fsck_is_finding(e))
                 return e;
-        wanted = e ? d->fsck->mode == FSCK_REBUILD : r.where == RECORD_SMALL && content_id_eq(r.id, id) && r.size == size;
+        wanted = e ? d->fsck->mode == FSCK_REBUILD
+                   : r.where == RECORD_SMALL && content_id_eq(r.id, id) && r.size == size;
         err_free(e);
         if (wanted) {
                 e = records_get(d->records, RECORDS_SMALL, key, &small);
@@ -130,7 +132,8 @@ static struct err *salvage(struct fsck_disk *d, const char *name)
         TRY(file_open_dir(d->quarantine_fd, name, &fd));
         TRY_WRAP(salvage_blobs(fd, bring_back, d), "read blob files of quarantine/%s", name);
         if (d->salvaged > 0)
-                fsck_say(d->fsck, "%s: %llu small contents were brought back from blob files", d->path, (unsigned long long)d->salvaged);
+                fsck_say(d->fsck, "%s: %llu small contents were brought back from blob files", d->path,
+                         (unsigned long long)d->salvaged);
         return records_sync(d->records);
 }
 
@@ -157,7 +160,8 @@ static struct err *begin_anew(struct fsck_disk *d)
         return NULL;
 }
 
-/* The engine's own rescue, on a directory of which a copy was kept. Records that stay closed are not an error unless rebuilding. */
+/* The engine's own rescue, on a directory of which a copy was kept. Records that stay closed are not an error unless
+ * rebuilding. */
 static struct err *repair(struct fsck_disk *d)
 {
         char name[32];
@@ -181,7 +185,8 @@ static struct err *repair(struct fsck_disk *d)
         return salvage(d, name);
 }
 
-/* Whether the engine can walk through all tables. A damaged value in a blob file concerns one object only and is left to the check of records. */
+/* Whether the engine can walk through all tables. A damaged value in a blob file concerns one object only and is left
+ * to the check of records. */
 static struct err *walk_tables(struct fsck_disk *d)
 {
         for (int f = 0; f < RECORDS_FAMILIES; f++) {

@@ -18,7 +18,7 @@ struct fsck_disk {
         struct content_dir *contents;
         int quarantine_fd;            /* -1 until something is put there */
         struct id_set named;          /* contents that records, uploads and appends name */
-        bool lossy;                   /* records are missing or could not be read: what nobody names may still be somebody's */
+        bool lossy; /* records are missing or could not be read: what nobody names may still be somebody's */
         bool fresh;                   /* the records were begun anew or repaired by the engine */
         uint64_t salvaged;            /* small contents that came back from blob files */
         uint64_t max_hlc;             /* largest stamp seen */
@@ -73,18 +73,21 @@ MUST_CHECK struct err *fsck_orphans(struct fsck_disk *d);
 /* Has d->quarantine_fd open. */
 MUST_CHECK struct err *fsck_open_quarantine(struct fsck_disk *d);
 /* Copies a row into quarantine/ and removes it. */
-MUST_CHECK struct err *fsck_quarantine_row(struct fsck_disk *d, enum records_family family, struct str key, struct str value);
+MUST_CHECK struct err *fsck_quarantine_row(struct fsck_disk *d, enum records_family family, struct str key,
+                                           struct str value);
 /* Moves a content into quarantine/. */
 MUST_CHECK struct err *fsck_quarantine_content(struct fsck_disk *d, struct content_id id);
 /* One change, synced. remove: value is ignored. */
-MUST_CHECK struct err *fsck_write_row(struct fsck_disk *d, enum records_family family, struct str key, struct str value, bool remove);
+MUST_CHECK struct err *fsck_write_row(struct fsck_disk *d, enum records_family family, struct str key, struct str value,
+                                      bool remove);
 /* Puts a row without waiting for the disk: records_sync follows. */
-MUST_CHECK struct err *fsck_write_row_unsynced(struct fsck_disk *d, enum records_family family, struct str key, struct str value);
+MUST_CHECK struct err *fsck_write_row_unsynced(struct fsck_disk *d, enum records_family family, struct str key,
+                                               struct str value);
 
 /* ---- fsck_engine.c ---- */
 
-/* Opens the records; when the engine can not open or read them: says so, and, as far as the mode allows, sets a copy aside and lets the engine repair them, or begins
- * them anew. d->records stays null when nothing helped. */
+/* Opens the records; when the engine can not open or read them: says so, and, as far as the mode allows, sets a copy
+ * aside and lets the engine repair them, or begins them anew. d->records stays null when nothing helped. */
 MUST_CHECK struct err *fsck_open_records(struct fsck_disk *d);
 
 #endif

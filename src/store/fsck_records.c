@@ -1,4 +1,5 @@
-/* The phases of fsck that begin with the rows: records with their contents, small contents, uploads, keys on several mountpaths. */
+/* The phases of fsck that begin with the rows: records with their contents, small contents, uploads, keys on several
+ * mountpaths. */
 #include "store/fsck_priv.h"
 
 /* ---- reading ---- */
@@ -80,8 +81,10 @@ static struct err *quarantine_small(struct fsck_disk *d, struct str key)
         return fsck_write_row(d, RECORDS_SMALL, key, STR_NONE, true);
 }
 
-/* Rows and bad files go to quarantine; chunks that are whole stay, named by nothing then, and are treated as orphans of a lossy disk: kept. */
-static struct err *quarantine_object(struct fsck_disk *d, struct str key, struct str value, const struct id_set *bad, bool small)
+/* Rows and bad files go to quarantine; chunks that are whole stay, named by nothing then, and are treated as orphans of
+ * a lossy disk: kept. */
+static struct err *quarantine_object(struct fsck_disk *d, struct str key, struct str value, const struct id_set *bad,
+                                     bool small)
 {
         for (size_t i = 0; i < bad->n; i++)
                 TRY(fsck_quarantine_content(d, bad->id[i]));
@@ -90,7 +93,8 @@ static struct err *quarantine_object(struct fsck_disk *d, struct str key, struct
         return fsck_quarantine_row(d, RECORDS_OBJECTS, key, value);
 }
 
-static struct err *bad_object(struct fsck_disk *d, struct str key, struct str value, const struct id_set *bad, bool small, struct err *e)
+static struct err *bad_object(struct fsck_disk *d, struct str key, struct str value, const struct id_set *bad,
+                              bool small, struct err *e)
 {
         struct obj_key k = { 0, key };
         char name[256];
@@ -100,7 +104,8 @@ static struct err *bad_object(struct fsck_disk *d, struct str key, struct str va
                 d->fsck->report.missing++;
         else
                 d->fsck->report.corrupt++;
-        fsck_say_err(d->fsck, e, "%s: object %s of bucket %016llx", d->path, fsck_name(k.name, name), (unsigned long long)k.bid);
+        fsck_say_err(d->fsck, e, "%s: object %s of bucket %016llx", d->path, fsck_name(k.name, name),
+                     (unsigned long long)k.bid);
         if (d->fsck->mode == FSCK_CHECK)
                 return NULL;
         d->lossy = true;
@@ -166,7 +171,8 @@ struct err *fsck_records(struct fsck_disk *d)
 
 /* ---- small contents ---- */
 
-/* A small content whose record was lost: its id is the stamp of its write, so that a record can be made; custom metadata is gone. */
+/* A small content whose record was lost: its id is the stamp of its write, so that a record can be made; custom
+ * metadata is gone. */
 static struct err *rebuild_small(struct fsck_disk *d, struct str key, struct str value)
 {
         struct record r = { .where = RECORD_SMALL, .version = 1, .cksum_type = CKSUM_XXHASH };
@@ -204,11 +210,13 @@ static struct err *check_small(struct fsck_disk *d, struct str key, struct str v
         }
         TRY(record_key_parse(key, &k));
         if (d->fsck->mode == FSCK_REBUILD && d->lossy) {
-                fsck_say(d->fsck, "%s: rebuilt %s of bucket %016llx without its custom metadata", d->path, fsck_name(k.name, name), (unsigned long long)k.bid);
+                fsck_say(d->fsck, "%s: rebuilt %s of bucket %016llx without its custom metadata", d->path,
+                         fsck_name(k.name, name), (unsigned long long)k.bid);
                 return rebuild_small(d, key, value);
         }
         d->fsck->report.orphans++;
-        fsck_say(d->fsck, "%s: small content without a record: %s of bucket %016llx", d->path, fsck_name(k.name, name), (unsigned long long)k.bid);
+        fsck_say(d->fsck, "%s: small content without a record: %s of bucket %016llx", d->path, fsck_name(k.name, name),
+                 (unsigned long long)k.bid);
         if (d->fsck->mode == FSCK_CHECK)
                 return NULL;
         return fsck_quarantine_row(d, RECORDS_SMALL, key, value);
@@ -302,7 +310,9 @@ struct err *fsck_uploads(struct fsck_disk *d)
                 else
                         d->fsck->report.corrupt++;
                 fsck_say_err(d->fsck, e, "%s: upload in progress", d->path);
-                e = d->fsck->mode == FSCK_CHECK ? NULL : fsck_quarantine_row(d, RECORDS_UPLOADS, records_iter_key(it), records_iter_value(it));
+                e = d->fsck->mode == FSCK_CHECK
+                            ? NULL
+                            : fsck_quarantine_row(d, RECORDS_UPLOADS, records_iter_key(it), records_iter_value(it));
         }
         e = end_of_rows(d, it, "uploads", e);
         records_iter_free(it);
@@ -437,12 +447,13 @@ static struct err *judge_copies(const struct merge *m, struct str key)
                 return NULL;
         TRY(record_key_parse(key, &k));
         f->report.orphans += count - 1;
-        fsck_say(f, "object %s of bucket %016llx lies on %u mountpaths; the newest is on %s", fsck_name(k.name, name), (unsigned long long)k.bid, count,
-                 f->disk[winner].path);
+        fsck_say(f, "object %s of bucket %016llx lies on %u mountpaths; the newest is on %s", fsck_name(k.name, name),
+                 (unsigned long long)k.bid, count, f->disk[winner].path);
         for (unsigned i = 0; i < f->n && f->mode != FSCK_CHECK; i++) {
                 struct err *e;
 
-                if (i == winner || !m->it[i] || !records_iter_valid(m->it[i]) || !str_eq(records_iter_key(m->it[i]), key))
+                if (i == winner || !m->it[i] || !records_iter_valid(m->it[i]) ||
+                    !str_eq(records_iter_key(m->it[i]), key))
                         continue;
                 e = record_decode(key, records_iter_value(m->it[i]), &r);
                 if (!e)
@@ -466,7 +477,8 @@ static struct err *merge_all(struct merge *m)
                 TRY(buf_err(&key));
                 TRY(judge_copies(m, buf_str(&key)));
                 for (unsigned i = 0; i < m->fsck->n; i++)
-                        if (m->it[i] && records_iter_valid(m->it[i]) && str_eq(records_iter_key(m->it[i]), buf_str(&key)))
+                        if (m->it[i] && records_iter_valid(m->it[i]) &&
+                            str_eq(records_iter_key(m->it[i]), buf_str(&key)))
                                 records_iter_next(m->it[i]);
         }
 }

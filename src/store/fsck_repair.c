@@ -1,9 +1,9 @@
 /* The quarantine, and changes of rows.
  *
- * quarantine/ lies beside content/ and holds, until a person removes it:
- *   <16 hex digits>.row        a row that could not be read or whose content is bad: {family, key, value, CRC32C} (docs/format/mountpath.md)
+ * quarantine/ lies beside content/ and holds, until a person removes it (docs/format/mountpath.md):
+ *   <16 hex digits>.row        a row that could not be read or whose content is bad
  *   <content id>[.self]        a content file with a wrong block, as it was
- *   records-<16 hex digits>/   the record files as they were before the engine repaired them: links to its immutable files, copies of the others */
+ *   records-<16 hex digits>/   the record files as they were before the engine repaired them */
 #include <stdio.h>
 
 #include "os/random.h"
@@ -18,7 +18,8 @@ struct err *fsck_open_quarantine(struct fsck_disk *d)
         return file_sync(d->orlop_fd);
 }
 
-static struct err *write_row(struct fsck_disk *d, enum records_family family, struct str key, struct str value, bool remove, bool sync)
+static struct err *write_row(struct fsck_disk *d, enum records_family family, struct str key, struct str value,
+                             bool remove, bool sync)
 {
         struct records_batch *b = records_batch_new();
         struct err *e;
@@ -34,7 +35,8 @@ static struct err *write_row(struct fsck_disk *d, enum records_family family, st
         return e;
 }
 
-struct err *fsck_write_row(struct fsck_disk *d, enum records_family family, struct str key, struct str value, bool remove)
+struct err *fsck_write_row(struct fsck_disk *d, enum records_family family, struct str key, struct str value,
+                           bool remove)
 {
         return write_row(d, family, key, value, remove, true);
 }

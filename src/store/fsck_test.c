@@ -1,4 +1,5 @@
-/* fsck on directories that were damaged on purpose: what it finds, what it sets aside, what it rebuilds, and that it leaves whole things alone. */
+/* fsck on directories that were damaged on purpose: what it finds, what it sets aside, what it rebuilds, and that it
+ * leaves whole things alone. */
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -41,14 +42,20 @@ static void code_at(struct err *e, enum err_code want, int line)
         char text[512];
 
         if (err_code(e) != want)
-                fail_msg("line %d: %s instead of %s", line, e ? err_text(e, text, sizeof(text)) : "success", err_code_name(want));
+                fail_msg("line %d: %s instead of %s", line, e ? err_text(e, text, sizeof(text)) : "success",
+                         err_code_name(want));
         err_free(e);
 }
 #define CODE(e, want) code_at((e), (want), __LINE__)
 
 static void open_store(void)
 {
-        struct store_options o = { .paths = path_list, .npaths = npaths, .cluster_uuid = "c", .target_id = "t", .node = 1, .small_max = 4096 };
+        struct store_options o = { .paths = path_list,
+                                   .npaths = npaths,
+                                   .cluster_uuid = "c",
+                                   .target_id = "t",
+                                   .node = 1,
+                                   .small_max = 4096 };
 
         OK(store_open(&o, &store));
 }
@@ -246,7 +253,8 @@ static void assert_clean(void)
         struct fsck_report r = check(FSCK_CHECK);
 
         if (r.corrupt || r.missing || r.orphans)
-                fail_msg("not clean: corrupt %u missing %u orphans %u\n%s", (unsigned)r.corrupt, (unsigned)r.missing, (unsigned)r.orphans, said);
+                fail_msg("not clean: corrupt %u missing %u orphans %u\n%s", (unsigned)r.corrupt, (unsigned)r.missing,
+                         (unsigned)r.orphans, said);
 }
 
 /* ---- damage ---- */
@@ -282,7 +290,8 @@ static void content_path(char out[static 400])
         OK(content_each(d, pick_one, &p));
         content_dir_close(d);
         assert_true(p.n > 0);
-        (void)snprintf(out, 400, "%s/content/%02x/%016llx%016llx", dir, (unsigned)(p.id.hi >> 56), (unsigned long long)p.id.hi, (unsigned long long)p.id.lo);
+        (void)snprintf(out, 400, "%s/content/%02x/%016llx%016llx", dir, (unsigned)(p.id.hi >> 56),
+                       (unsigned long long)p.id.hi, (unsigned long long)p.id.lo);
 }
 
 static void flip(const char *path, off_t at)
@@ -489,7 +498,8 @@ static void test_rebuild_all(void **state)
 {
         struct fsck_report r;
         char dir[256], moved[300];
-        struct obj_key from = key_of("large7"), to = key_of("renamed0"), chunks = key_of("chunks1"), other = key_of("renamed1");
+        struct obj_key from = key_of("large7"), to = key_of("renamed0"), chunks = key_of("chunks1"),
+                       other = key_of("renamed1");
 
         (void)state;
         populate();
@@ -563,7 +573,9 @@ static void test_engine_files(void **state)
 /* A lost file that the engine begins with must not pass for an empty store. */
 static void test_lost_current(void **state)
 {
-        struct store_options o = { .paths = path_list, .npaths = 1, .cluster_uuid = "c", .target_id = "t", .node = 1, .small_max = 4096 };
+        struct store_options o = {
+                .paths = path_list, .npaths = 1, .cluster_uuid = "c", .target_id = "t", .node = 1, .small_max = 4096
+        };
         char path[512];
         struct err *e;
 
@@ -646,8 +658,14 @@ static void test_duplicates(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                TEST(test_whole),       TEST(test_corrupt_content), TEST(test_missing_and_orphans), TEST(test_corrupt_records),
-                TEST(test_rebuild_one), TEST(test_rebuild_all),     TEST(test_engine_files),    TEST(test_lost_current),
+                TEST(test_whole),
+                TEST(test_corrupt_content),
+                TEST(test_missing_and_orphans),
+                TEST(test_corrupt_records),
+                TEST(test_rebuild_one),
+                TEST(test_rebuild_all),
+                TEST(test_engine_files),
+                TEST(test_lost_current),
                 cmocka_unit_test_setup_teardown(test_duplicates, setup2, teardown),
         };
 

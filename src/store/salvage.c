@@ -1,8 +1,9 @@
 /* Reading RocksDB's blob files without RocksDB.
  *
- * rocksdb_repair_db makes a new list of tables, but knows nothing of blob files: the values in them are lost to the repaired database, though they are whole. So fsck keeps
- * the files aside and reads them itself. Facts of the format (version 1, RocksDB 6.18 to 9): a head of 30 bytes; records of {key length 8, value length 8, expiration 8,
- * masked CRC32C of these 24 bytes, CRC32C 4, key, value}; a tail of 32 bytes. All little-endian.
+ * rocksdb_repair_db makes a new list of tables, but knows nothing of blob files: the values in them are lost to the
+ * repaired database, though they are whole. So fsck keeps the files aside and reads them itself. Facts of the format
+ * (version 1, RocksDB 6.18 to 9): a head of 30 bytes; records of {key length 8, value length 8, expiration 8, masked
+ * CRC32C of these 24 bytes, CRC32C 4, key, value}; a tail of 32 bytes. All little-endian.
  *
  * Where a record's head is damaged the next one is looked for byte by byte. */
 #include "store/salvage.h"

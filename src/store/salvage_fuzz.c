@@ -1,4 +1,5 @@
-/* A damaged blob file: whatever comes out lies within what went in, in order, and reading ends. With the first byte odd, the head of a record is made right first. */
+/* A damaged blob file: whatever comes out lies within what went in, in order, and reading ends. With the first byte
+ * odd, the head of a record is made right first. */
 #include "base/buf.h"
 #include "base/hash.h"
 #include "store/salvage.h"

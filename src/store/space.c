@@ -1,15 +1,16 @@
 /* How full the disks are, and what follows from it.
  *
- * A sample asks each distinct file system below the open mountpaths once. The fullest one decides the state: LOW, HIGH (eviction may start) and OUT (puts
- * are refused) begin at their marks and end half a percent below them, so that the state does not flicker at a mark. Samples are taken by the background
- * thread; while the state is HIGH or OUT, or little is left, puts take one more themselves every quarter of a second, so that filling is noticed in
- * time and writes go on soon after space was made.
+ * A sample asks each distinct file system below the open mountpaths once. The fullest one decides the state: LOW, HIGH
+ * (eviction may start) and OUT (puts are refused) begin at their marks and end half a percent below them, so that the
+ * state does not flicker at a mark. Samples are taken by the background thread; while the state is HIGH or OUT, or
+ * little is left, puts take one more themselves every quarter of a second, so that filling is noticed in time and
+ * writes go on soon after space was made.
  *
- * Puts stop also when less than a reserve is left, whatever the mark: a start after a crash writes what the log holds once more, and a node that can
- * not start for want of space could not delete anything either.
+ * Puts stop also when less than a reserve is left, whatever the mark: a start after a crash writes what the log holds
+ * once more, and a node that can not start for want of space could not delete anything either.
  *
- * The share of a file system that is full is what df says: used / (used + available to ordinary users), rounded up. A file system that can not be asked is
- * left out of the sample. */
+ * The share of a file system that is full is what df says: used / (used + available to ordinary users), rounded up. A
+ * file system that can not be asked is left out of the sample. */
 #include <stdatomic.h>
 
 #include "store/priv.h"
@@ -21,7 +22,9 @@ enum { PERMILLE = 1000, HYSTERESIS_PERMILLE = 5 };
 #define LITTLE_LEFT ((uint64_t)4 << 30)   /* could be used up between two samples of the background */
 
 /* The reference's defaults; the configuration replaces them. */
-static const struct watermarks default_marks = { .cleanup_pct = 65, .low_pct = 75, .high_pct = 90, .out_of_space_pct = 95 };
+static const struct watermarks default_marks = {
+        .cleanup_pct = 65, .low_pct = 75, .high_pct = 90, .out_of_space_pct = 95
+};
 
 struct space {
         struct mutex lock; /* RANK_LEAF: guards the rest */
@@ -56,7 +59,9 @@ void store__space_free(struct space *sp)
 
 enum space_state store__space_state(enum space_state before, int permille, const struct watermarks *w)
 {
-        const int marks[] = { [SPACE_LOW] = w->low_pct * 10, [SPACE_HIGH] = w->high_pct * 10, [SPACE_OUT] = w->out_of_space_pct * 10 };
+        const int marks[] = {
+                [SPACE_LOW] = w->low_pct * 10, [SPACE_HIGH] = w->high_pct * 10, [SPACE_OUT] = w->out_of_space_pct * 10
+        };
 
         for (int st = SPACE_OUT; st > SPACE_OK; st--) {
                 int mark = marks[st];
@@ -172,7 +177,8 @@ static void sample(struct store *s, struct space *sp)
         clean = sp->marks.cleanup_pct > 0 && max >= sp->marks.cleanup_pct * 10;
         mutex_unlock(&sp->lock);
         if (before != after)
-                log_write(after > before ? LOG_WARN : LOG_INFO, LOG_FOLDER, "space: %s, fullest file system %d%%", state_name(after), u.pct_max);
+                log_write(after > before ? LOG_WARN : LOG_INFO, LOG_FOLDER, "space: %s, fullest file system %d%%",
+                          state_name(after), u.pct_max);
         if (clean)
                 store__trash_kick(s);
 }
@@ -224,8 +230,9 @@ struct err *store__space_check(struct store *s)
         mutex_unlock(&sp->lock);
         if (u.state != SPACE_OUT)
                 return NULL;
-        return err_new(ERR_NO_SPACE, "out of space: %d%% used, %llu MiB left; writes stop at %d%%, or at less than %llu MiB", u.pct_max,
-                       (unsigned long long)(least >> 20), mark, (unsigned long long)(RESERVE >> 20));
+        return err_new(ERR_NO_SPACE,
+                       "out of space: %d%% used, %llu MiB left; writes stop at %d%%, or at less than %llu MiB",
+                       u.pct_max, (unsigned long long)(least >> 20), mark, (unsigned long long)(RESERVE >> 20));
 }
 
 void store_set_watermarks(struct store *s, const struct watermarks *w)

@@ -1,12 +1,15 @@
-/* Multipart uploads: beginning, parts, listing, abort. Completing is in upload_complete.c.
+/* Multipart uploads: beginning, parts, abort. Completing is in upload_complete.c, listing in upload_list.c.
  *
- * An upload is one row, each of its parts another one, written through the mountpath's commit thread like any change, so that an upload survives a restart as
- * far as it was acknowledged. A part's bytes are a finished content file from the start; completing moves none of them.
+ * An upload is one row, each of its parts another one, written through the mountpath's commit thread like any change,
+ * so that an upload survives a restart as far as it was acknowledged. A part's bytes are a finished content file from
+ * the start; completing moves none of them.
  *
- * Part n is committed under a lock of its own, so that of two writers of one part number the last counts and the content of the other goes to trash; parts of different
- * numbers share a commit batch. A part that comes after the end of its upload is refused at its commit.
+ * Part n is committed under a lock of its own, so that of two writers of one part number the last counts and the
+ * content of the other goes to trash; parts of different numbers share a commit batch. A part that comes after the end
+ * of its upload is refused at its commit.
  *
- * After an I/O error of a commit nobody knows whether the row is there: the content stays, and cleanup, which reads the rows, decides. */
+ * After an I/O error of a commit nobody knows whether the row is there: the content stays, and cleanup, which reads the
+ * rows, decides. */
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -41,8 +44,8 @@ static struct err *get_row(struct mountpath *mp, struct str key, struct buf *b)
         return buf_err(b);
 }
 
-struct err *upload_find(struct store *s, const struct obj_key *key, enum upload_row_kind kind, struct str id, struct buf *b, struct str *ret_key,
-                        struct str *ret_value, struct mountpath **ret_mp)
+struct err *upload_find(struct store *s, const struct obj_key *key, enum upload_row_kind kind, struct str id,
+                        struct buf *b, struct str *ret_key, struct str *ret_value, struct mountpath **ret_mp)
 {
         struct mountpath *mp[STORE_MOUNTPATHS_MAX], *found = NULL;
         struct upload_key k = { .bid = key->bid, .kind = kind };
@@ -72,7 +75,8 @@ struct err *upload_find(struct store *s, const struct obj_key *key, enum upload_
         return NULL;
 }
 
-struct err *upload_open(struct store *s, const struct obj_key *key, struct str id, struct buf *b, struct upload_row *ret, struct mountpath **ret_mp)
+struct err *upload_open(struct store *s, const struct obj_key *key, struct str id, struct buf *b,
+                        struct upload_row *ret, struct mountpath **ret_mp)
 {
         AUTO_MOUNTPATH struct mountpath *mp = NULL;
         struct str row_key, value;
@@ -85,14 +89,16 @@ struct err *upload_open(struct store *s, const struct obj_key *key, struct str i
         TRY(e);
         TRY(upload_row_decode(row_key, value, ret));
         if (!str_eq(ret->name, key->name))
-                return err_new(ERR_UPLOAD_NOT_FOUND, "multipart upload \"" STR_FMT "\" is of another object", STR_ARG(id));
+                return err_new(ERR_UPLOAD_NOT_FOUND, "multipart upload \"" STR_FMT "\" is of another object",
+                               STR_ARG(id));
         *ret_mp = mp;
         mp = NULL;
         return NULL;
 }
 
 struct err *upload_each_part(struct mountpath *mp, uint64_t bid, struct str id,
-                             struct err *(*fn)(void *arg, unsigned part, struct str key, const struct part_row *row), void *arg)
+                             struct err *(*fn)(void *arg, unsigned part, struct str key, const struct part_row *row),
+                             void *arg)
 {
         char from[UPLOAD_KEY_MAX], to[UPLOAD_KEY_MAX];
         struct str end, start = upload_row_range(bid, UPLOAD_ROW_PART, id, from, to, &end);
@@ -169,7 +175,8 @@ static void part_end(struct put *p)
         p->ext = NULL;
 }
 
-struct err *store_upload_part_begin(struct store *s, const struct obj_key *key, struct str id, unsigned part, int64_t size_hint, struct put **ret)
+struct err *store_upload_part_begin(struct store *s, const struct obj_key *key, struct str id, unsigned part,
+                                    int64_t size_hint, struct put **ret)
 {
         AUTO_MOUNTPATH struct mountpath *mp = NULL;
         AUTO_BUF struct buf b = BUF_INIT;
@@ -277,135 +284,6 @@ struct err *store_upload_part_commit(struct put *p, enum cksum_type type, struct
         return e;
 }
 
-/* ---- listing ---- */
-
-struct listing {
-        struct arena *arena;
-        struct upload_part *part;
-        unsigned n, cap;
-};
-
-static struct err *list_part(void *arg, unsigned part, struct str key, const struct part_row *row)
-{
-        struct listing *l = arg;
-
-        (void)key;
-        if (l->n == l->cap) {
-                unsigned cap = MAX(2 * l->cap, 64u);
-                struct upload_part *more = arena_alloc(l->arena, cap * sizeof(*more));
-
-                if (!more)
-                        return err_static(ERR_NO_MEMORY);
-                if (l->n)
-                        memcpy(more, l->part, l->n * sizeof(*more));
-                l->part = more;
-                l->cap = cap;
-        }
-        l->part[l->n] = (struct upload_part){ part, row->size, row->mtime_ns, str_arena(l->arena, row->cksum), row->cksum_type };
-        if (row->cksum.n && !l->part[l->n].cksum.p)
-                return err_static(ERR_NO_MEMORY);
-        l->n++;
-        return NULL;
-}
-
-struct err *store_upload_parts(struct store *s, const struct obj_key *key, struct str id, struct arena *a, struct upload_part **ret, unsigned *ret_n)
-{
-        AUTO_MOUNTPATH struct mountpath *mp = NULL;
-        AUTO_BUF struct buf b = BUF_INIT;
-        struct listing l = { .arena = a };
-        struct upload_row row;
-
-        TRY(upload_open(s, key, id, &b, &row, &mp));
-        TRY(upload_each_part(mp, key->bid, id, list_part, &l));
-        *ret = l.part;
-        *ret_n = l.n;
-        return NULL;
-}
-
-static int by_name(const void *a, const void *b)
-{
-        const struct upload_info *x = a, *y = b;
-        int c = str_cmp(x->name, y->name);
-
-        if (c == 0)
-                c = x->created_ns < y->created_ns ? -1 : x->created_ns > y->created_ns;
-        return c ? c : str_cmp(x->id, y->id);
-}
-
-struct upload_list {
-        struct arena *arena;
-        struct upload_info *u;
-        unsigned n, cap;
-};
-
-static struct err *add_upload(struct upload_list *l, struct str key, struct str value)
-{
-        struct upload_key k;
-        struct upload_row row;
-        struct upload_info *u;
-
-        TRY(upload_row_key_parse(key, &k));
-        TRY(upload_row_decode(key, value, &row));
-        if (l->n == l->cap) {
-                unsigned cap = MAX(2 * l->cap, 64u);
-                struct upload_info *more = arena_alloc(l->arena, cap * sizeof(*more));
-
-                if (!more)
-                        return err_static(ERR_NO_MEMORY);
-                if (l->n)
-                        memcpy(more, l->u, l->n * sizeof(*more));
-                l->u = more;
-                l->cap = cap;
-        }
-        u = &l->u[l->n];
-        u->created_ns = row.created_ns;
-        u->id = str_arena(l->arena, str_of(k.id));
-        u->name = str_arena(l->arena, row.name);
-        if (!u->id.p || !u->name.p)
-                return err_static(ERR_NO_MEMORY);
-        l->n++;
-        return NULL;
-}
-
-static struct err *list_mountpath(struct mountpath *mp, uint64_t bid, struct upload_list *l)
-{
-        char from[UPLOAD_KEY_MAX], to[UPLOAD_KEY_MAX];
-        struct str end, start = upload_row_range(bid, UPLOAD_ROW, STR_NONE, from, to, &end);
-        struct records_iter *it;
-        struct err *e = NULL;
-
-        TRY(records_iter_new(mp->records, RECORDS_UPLOADS, start, end, false, &it));
-        for (records_iter_seek(it, STR_NONE); !e && records_iter_valid(it); records_iter_next(it))
-                e = add_upload(l, records_iter_key(it), records_iter_value(it));
-        if (!e)
-                e = records_iter_error(it);
-        records_iter_free(it);
-        return e;
-}
-
-struct err *store_uploads(struct store *s, uint64_t bid, struct arena *a, struct upload_info **ret, unsigned *ret_n)
-{
-        struct upload_list l = { .arena = a };
-        struct err *e = NULL;
-
-        if (!store__dropped(s, bid)) {
-                AUTO_SET struct mp_set *set = store__set_enter(s);
-
-                for (unsigned i = 0; i < set->nall && !e; i++) {
-                        if (!mountpath_enter(set->mp[i]))
-                                continue;
-                        e = list_mountpath(set->mp[i], bid, &l);
-                        mountpath_leave(set->mp[i]);
-                }
-        }
-        TRY(e);
-        if (l.n)
-                qsort(l.u, l.n, sizeof(*l.u), by_name);
-        *ret = l.u;
-        *ret_n = l.n;
-        return NULL;
-}
-
 /* ---- the end without an object ---- */
 
 struct doomed {
@@ -432,7 +310,9 @@ static struct err *doom(struct doomed *d, struct str key, struct content_id id)
                 d->id = ids;
                 d->cap = cap;
         }
-        d->row[d->n] = (struct commit_row){ .family = RECORDS_UPLOADS, .key = str_arena(d->arena, key), .remove = true };
+        d->row[d->n] = (struct commit_row){ .family = RECORDS_UPLOADS,
+                                            .key = str_arena(d->arena, key),
+                                            .remove = true };
         d->id[d->n] = id;
         if (!d->row[d->n].key.p)
                 return err_static(ERR_NO_MEMORY);
@@ -472,7 +352,8 @@ struct err *store_upload_abort(struct store *s, const struct obj_key *key, struc
 
 /* ---- buckets and start ---- */
 
-struct err *upload_each_row(struct records *r, struct str from, struct str to, struct err *(*fn)(void *arg, const struct upload_key *k, struct str key, struct str value),
+struct err *upload_each_row(struct records *r, struct str from, struct str to,
+                            struct err *(*fn)(void *arg, const struct upload_key *k, struct str key, struct str value),
                             void *arg)
 {
         struct records_iter *it;
@@ -518,7 +399,8 @@ static struct err *drop_row(void *arg, const struct upload_key *k, struct str ke
 void store__uploads_drop(struct store *s, struct mountpath *mp, uint64_t bid)
 {
         char from[RECORD_KEY_MAX], to[RECORD_KEY_MAX];
-        struct str start = record_key_bound(bid, STR_NONE, from), end = bid == UINT64_MAX ? STR_NONE : record_key_bound(bid + 1, STR_NONE, to);
+        struct str start = record_key_bound(bid, STR_NONE, from),
+                   end = bid == UINT64_MAX ? STR_NONE : record_key_bound(bid + 1, STR_NONE, to);
         struct err *e = upload_each_row(mp->records, start, end, drop_row, mp);
 
         (void)s;

@@ -1,8 +1,8 @@
 /* store/upload.h (inside store): uploads and appends in progress, as rows of RECORDS_UPLOADS.
  *
- * The rows are the truth; nothing of them is kept in memory but who is at work on which (upload_lock.c). An upload's rows all lie on one mountpath: the one that
- * the key chose when it began. Contents that rows name are held by them: cleanup leaves those alone.
- * Format page: docs/format/mountpath.md. */
+ * The rows are the truth; nothing of them is kept in memory but who is at work on which (upload_lock.c). An upload's
+ * rows all lie on one mountpath: the one that the key chose when it began. Contents that rows name are held by them:
+ * cleanup leaves those alone. Format page: docs/format/mountpath.md. */
 #ifndef ORLOP_STORE_UPLOAD_H
 #define ORLOP_STORE_UPLOAD_H
 
@@ -46,8 +46,8 @@ bool upload_id_valid(struct str id);
 /* The row's key, in out. */
 struct str upload_row_key(const struct upload_key *k, char out[static UPLOAD_KEY_MAX]);
 /* First key of a bucket's rows of this kind and id (empty: any id); *ret_end is the first key after them, in end. */
-struct str upload_row_range(uint64_t bid, enum upload_row_kind kind, struct str id, char from[static UPLOAD_KEY_MAX], char end[static UPLOAD_KEY_MAX],
-                            struct str *ret_end);
+struct str upload_row_range(uint64_t bid, enum upload_row_kind kind, struct str id, char from[static UPLOAD_KEY_MAX],
+                            char end[static UPLOAD_KEY_MAX], struct str *ret_end);
 /* Splits a key. ERR_CORRUPT. */
 MUST_CHECK struct err *upload_row_key_parse(struct str key, struct upload_key *ret);
 /* Appends the value; `key` is covered by its checksum. */
@@ -63,7 +63,8 @@ void append_row_encode(struct str key, const struct append_row *r, struct buf *b
 /* See upload_row_decode. */
 MUST_CHECK struct err *append_row_decode(struct str key, struct str v, struct append_row *ret);
 
-/* Self-description of a part: of which upload it is. Not enough to rebuild an object, which parts it has only its record says; for people. */
+/* Self-description of a part: of which upload it is. Not enough to rebuild an object, which parts it has only its
+ * record says; for people. */
 void part_self_encode(const struct obj_key *key, struct str id, unsigned part, struct buf *b);
 
 /* ---- upload_lock.c ---- */
@@ -92,30 +93,38 @@ void upload_unlock(struct upload_lock *l);
 
 /* ---- upload.c ---- */
 
-/* Finds a row that belongs to `key` by its id, on the mountpath of the key or any other. `b` gets key and value, the caller holds *ret_mp (mountpath_leave). NOT_FOUND. */
-MUST_CHECK struct err *upload_find(struct store *s, const struct obj_key *key, enum upload_row_kind kind, struct str id, struct buf *b, struct str *ret_key,
-                                   struct str *ret_value, struct mountpath **ret_mp);
+/* Finds a row that belongs to `key` by its id, on the mountpath of the key or any other. `b` gets key and value, the
+ * caller holds *ret_mp (mountpath_leave). NOT_FOUND. */
+MUST_CHECK struct err *upload_find(struct store *s, const struct obj_key *key, enum upload_row_kind kind, struct str id,
+                                   struct buf *b, struct str *ret_key, struct str *ret_value,
+                                   struct mountpath **ret_mp);
 /* As upload_find for the upload itself, decoded (borrowed from b) and of this object. UPLOAD_NOT_FOUND. */
-MUST_CHECK struct err *upload_open(struct store *s, const struct obj_key *key, struct str id, struct buf *b, struct upload_row *ret, struct mountpath **ret_mp);
+MUST_CHECK struct err *upload_open(struct store *s, const struct obj_key *key, struct str id, struct buf *b,
+                                   struct upload_row *ret, struct mountpath **ret_mp);
 /* The mountpath that the key has now, held. */
 MUST_CHECK struct err *upload_choose(struct store *s, const struct obj_key *key, struct mountpath **ret_mp);
 /* Gives a put without bytes so far its content file. */
 MUST_CHECK struct err *upload_need_writer(struct put *p);
 /* Calls fn for every row of [from, to). */
 MUST_CHECK struct err *upload_each_row(struct records *r, struct str from, struct str to,
-                                       struct err *(*fn)(void *arg, const struct upload_key *k, struct str key, struct str value), void *arg);
+                                       struct err *(*fn)(void *arg, const struct upload_key *k, struct str key,
+                                                         struct str value),
+                                       void *arg);
 /* Calls fn for each part of an upload, ascending. */
 MUST_CHECK struct err *upload_each_part(struct mountpath *mp, uint64_t bid, struct str id,
-                                        struct err *(*fn)(void *arg, unsigned part, struct str key, const struct part_row *row), void *arg);
+                                        struct err *(*fn)(void *arg, unsigned part, struct str key,
+                                                          const struct part_row *row),
+                                        void *arg);
 /* ---- append.c ---- */
 
 /* As upload_find for an append, decoded (borrowed from b) and of this object. NOT_FOUND. */
-MUST_CHECK struct err *append_find(struct store *s, const struct obj_key *key, struct str id, struct buf *b, struct append_row *ret, struct str *ret_key,
-                                   struct mountpath **ret_mp);
+MUST_CHECK struct err *append_find(struct store *s, const struct obj_key *key, struct str id, struct buf *b,
+                                   struct append_row *ret, struct str *ret_key, struct mountpath **ret_mp);
 
 /* ---- upload_complete.c ---- */
 
-/* After a commit: describes a content file by the record that now names it, so that fsck can rebuild it. Failure is logged only. */
+/* After a commit: describes a content file by the record that now names it, so that fsck can rebuild it. Failure is
+ * logged only. */
 void upload_describe(struct store *s, const struct obj_key *key, struct stamp stamp, struct content_id id, bool fast);
 static inline void cleanup_mountpath(struct mountpath **mp)
 {

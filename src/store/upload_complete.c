@@ -1,11 +1,11 @@
 /* Completing a multipart upload: its parts become the chunks of one record.
  *
- * Under the upload's lock: the listed parts are matched with those stored, the checksum of the whole is computed if it is wanted and nobody knows it, and one batch
- * makes the record and removes the rows of upload and parts. So there is either the upload or the object, never both and never neither. Parts that were not
- * listed are garbage afterwards.
+ * Under the upload's lock: the listed parts are matched with those stored, the checksum of the whole is computed if it
+ * is wanted and nobody knows it, and one batch makes the record and removes the rows of upload and parts. So there is
+ * either the upload or the object, never both and never neither. Parts that were not listed are garbage afterwards.
  *
- * The parts lie on the mountpath that the key had when the upload began. If the set of mountpaths has changed since, they are copied to the one that
- * the key has now, since only its commit thread may decide about the key.
+ * The parts lie on the mountpath that the key had when the upload began. If the set of mountpaths has changed since,
+ * they are copied to the one that the key has now, since only its commit thread may decide about the key.
  *
  * On any error the upload stays as it was; after an I/O error of the commit nobody knows, and nothing is removed. */
 #include "store/upload.h"
@@ -49,7 +49,11 @@ static struct err *add_part(void *arg, unsigned part, struct str key, const stru
                 c->cap = cap;
         }
         l = &c->part[c->n];
-        *l = (struct listed){ .part = part, .cksum_type = row->cksum_type, .size = row->size, .id = row->id, .final = row->id };
+        *l = (struct listed){ .part = part,
+                              .cksum_type = row->cksum_type,
+                              .size = row->size,
+                              .id = row->id,
+                              .final = row->id };
         l->row_key = str_arena(&c->arena, key);
         l->cksum = str_arena(&c->arena, row->cksum);
         if (!l->row_key.p || (row->cksum.n && !l->cksum.p))
@@ -186,7 +190,8 @@ static struct err *removals(struct completion *c, struct commit_row **ret)
         return NULL;
 }
 
-/* The object is there: parts that it does not consist of are garbage, all of them when they were copied or nothing changed. */
+/* The object is there: parts that it does not consist of are garbage, all of them when they were copied or nothing
+ * changed. */
 static void drop_parts(struct completion *c, bool all)
 {
         for (unsigned i = 0; i < c->n; i++)
@@ -198,8 +203,14 @@ static struct err *commit(struct completion *c, struct mp_set *set, const struct
 {
         AUTO_BUF struct buf chunks = BUF_INIT;
         /* Durable even for a fast bucket: parts are dropped next, which a lost commit would bring back. */
-        struct commit_op op = { .kind = COMMIT_PUT, .key = *c->key, .attrs = a, .size = c->size, .where = RECORD_CHUNKS, .nchunks = c->nwanted,
-                                .max_chunk_size = c->max_size, .set = set };
+        struct commit_op op = { .kind = COMMIT_PUT,
+                                .key = *c->key,
+                                .attrs = a,
+                                .size = c->size,
+                                .where = RECORD_CHUNKS,
+                                .nchunks = c->nwanted,
+                                .max_chunk_size = c->max_size,
+                                .set = set };
         bool moved = c->target != c->mp;
         struct commit_row *rows = NULL;
         struct err *e;
@@ -255,7 +266,8 @@ static struct err *place(struct completion *c, const struct put_attrs *a, struct
         return commit(c, set, a, ret);
 }
 
-static struct err *complete(struct completion *c, const unsigned *parts, unsigned n, const struct put_attrs *attrs, struct put_result *ret)
+static struct err *complete(struct completion *c, const unsigned *parts, unsigned n, const struct put_attrs *attrs,
+                            struct put_result *ret)
 {
         AUTO_BUF struct buf row_mem = BUF_INIT, custom = BUF_INIT;
         struct put_attrs a = *attrs;
@@ -275,8 +287,8 @@ static struct err *complete(struct completion *c, const unsigned *parts, unsigne
         return NULL;
 }
 
-struct err *store_upload_complete(struct store *s, const struct obj_key *key, struct str id, const unsigned *parts, unsigned n, const struct put_attrs *a,
-                                  struct put_result *ret)
+struct err *store_upload_complete(struct store *s, const struct obj_key *key, struct str id, const unsigned *parts,
+                                  unsigned n, const struct put_attrs *a, struct put_result *ret)
 {
         AUTO_UPLOAD_LOCK struct upload_lock lock = { .in = NULL };
         struct completion c = { .store = s, .key = key, .id = id };
@@ -295,7 +307,8 @@ struct err *store_upload_complete(struct store *s, const struct obj_key *key, st
 
 /* ---- the description ---- */
 
-static struct err *describe(struct store *s, const struct obj_key *key, struct stamp stamp, struct content_id id, bool fast)
+static struct err *describe(struct store *s, const struct obj_key *key, struct stamp stamp, struct content_id id,
+                            bool fast)
 {
         AUTO_SET struct mp_set *set = store__set_enter(s);
         AUTO_BUF struct buf b = BUF_INIT, self = BUF_INIT;

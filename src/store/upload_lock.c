@@ -1,7 +1,8 @@
-/* Who is at work on which upload or append: a short list of what is held now, as long as there are requests at work on uploads.
+/* Who is at work on which upload or append: a short list of what is held now, as long as there are requests at work on
+ * uploads.
  *
- * A part is committed under its own lock and a shared one of the upload; completing and aborting hold the upload alone. Waiting is bounded by what the
- * holders do: one commit, or, for complete, the reading of all parts. */
+ * A part is committed under its own lock and a shared one of the upload; completing and aborting hold the upload alone.
+ * Waiting is bounded by what the holders do: one commit, or, for complete, the reading of all parts. */
 #include "store/upload.h"
 
 struct err *store__uploads_new(struct store *s, struct uploads **ret)
@@ -33,7 +34,8 @@ static bool excluded_locked(const struct uploads *u, const struct upload_lock *l
         LIST_FOREACH(pos, &u->held) {
                 const struct upload_lock *h = LIST_ENTRY(pos, struct upload_lock, link);
 
-                if (h->bid == l->bid && h->part == l->part && memcmp(h->id, l->id, UPLOAD_ID) == 0 && !(h->shared && l->shared))
+                if (h->bid == l->bid && h->part == l->part && memcmp(h->id, l->id, UPLOAD_ID) == 0 &&
+                    !(h->shared && l->shared))
                         return true;
         }
         return false;

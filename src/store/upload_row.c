@@ -45,8 +45,8 @@ struct str upload_row_key(const struct upload_key *k, char out[static UPLOAD_KEY
 }
 
 /* The end is the last byte plus one: kinds and the characters of ids are far below 255. */
-struct str upload_row_range(uint64_t bid, enum upload_row_kind kind, struct str id, char from[static UPLOAD_KEY_MAX], char end[static UPLOAD_KEY_MAX],
-                            struct str *ret_end)
+struct str upload_row_range(uint64_t bid, enum upload_row_kind kind, struct str id, char from[static UPLOAD_KEY_MAX],
+                            char end[static UPLOAD_KEY_MAX], struct str *ret_end)
 {
         size_t n = put_head(bid, kind, id, from);
 

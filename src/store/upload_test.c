@@ -1,4 +1,5 @@
-/* Uploads, appends and cleaning on a whole store: rules, threads, restarts, a random walk beside a model, faults of files. */
+/* Uploads, appends and cleaning on a whole store: rules, threads, restarts, a random walk beside a model, faults of
+ * files. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -33,14 +34,20 @@ static void code_at(struct err *e, enum err_code want, int line)
         char text[512];
 
         if (err_code(e) != want)
-                fail_msg("line %d: %s instead of %s", line, e ? err_text(e, text, sizeof(text)) : "success", err_code_name(want));
+                fail_msg("line %d: %s instead of %s", line, e ? err_text(e, text, sizeof(text)) : "success",
+                         err_code_name(want));
         err_free(e);
 }
 #define CODE(e, want) code_at((e), (want), __LINE__)
 
 static void open_store(void)
 {
-        struct store_options o = { .paths = path_list, .npaths = npaths, .cluster_uuid = "c", .target_id = "t", .node = 1, .small_max = 4096 };
+        struct store_options o = { .paths = path_list,
+                                   .npaths = npaths,
+                                   .cluster_uuid = "c",
+                                   .target_id = "t",
+                                   .node = 1,
+                                   .small_max = 4096 };
 
         OK(store_open(&o, &store));
 }
@@ -435,7 +442,8 @@ static void model_check(const struct model *m, const char *name)
         if (m->nobject)
                 check_object(name, m->object, m->nobject, m->nobject);
         if (!m->open) {
-                CODE(store_upload_parts(store, &key, str_of(*m->id ? m->id : "none"), &a, &parts, &n), ERR_UPLOAD_NOT_FOUND);
+                CODE(store_upload_parts(store, &key, str_of(*m->id ? m->id : "none"), &a, &parts, &n),
+                     ERR_UPLOAD_NOT_FOUND);
                 return;
         }
         OK(store_upload_parts(store, &key, str_of(m->id), &a, &parts, &n));
@@ -543,7 +551,9 @@ static void test_append(void **state)
         store_put_abort(first); /* what this request brought was not acknowledged */
         CODE(store_append_begin(store, &key, STR("0123456789abcdef"), again, &second), ERR_NOT_FOUND);
         CODE(store_append_flush(store, &key, STR("nonsense"), &attrs, CKSUM_NONE, STR_NONE, &r), ERR_NOT_FOUND);
-        CODE(store_append_flush(store, &key, str_of(id), &attrs, CKSUM_MD5, STR("00112233445566778899aabbccddeeff"), &r), ERR_BAD_CHECKSUM);
+        CODE(store_append_flush(store, &key, str_of(id), &attrs, CKSUM_MD5, STR("00112233445566778899aabbccddeeff"),
+                                &r),
+             ERR_BAD_CHECKSUM);
         attrs.cond.kind = COND_PRESENT;
         CODE(store_append_flush(store, &key, str_of(id), &attrs, CKSUM_NONE, STR_NONE, &r), ERR_PRECONDITION);
         attrs.cond.kind = COND_NONE;
@@ -623,7 +633,8 @@ static void check_append(const char *id, size_t appended)
 
 static void test_faults(void **state)
 {
-        static const char *const classes[] = { "open", "pwrite", "fdatasync", "fsync", "link", "ftruncate", "pread", "fstat" };
+        static const char *const classes[] = { "open", "pwrite",    "fdatasync", "fsync",
+                                               "link", "ftruncate", "pread",     "fstat" };
         struct obj_key up = key_of("up"), log = key_of("log");
         char append_id[17], upload_id[17], spec[64];
         unsigned failed = 0;
@@ -715,7 +726,8 @@ static bool object_is(const char *name, const struct piece *pieces, unsigned n, 
 
 static void crash_check(unsigned round, const char *told, size_t n)
 {
-        struct piece up[] = { { round, 70000 }, { round + 1000, 100 } }, log[] = { { round, 50000 }, { round + 1000, 30000 } };
+        struct piece up[] = { { round, 70000 }, { round + 1000, 100 } },
+                     log[] = { { round, 50000 }, { round + 1000, 30000 } };
         struct put_attrs attrs = plain();
         struct obj_key key;
         struct put_result r;
@@ -918,7 +930,8 @@ static void test_cleanup_beside_puts(void **state)
 
 static void test_space(void **state)
 {
-        struct watermarks w = { .cleanup_pct = 65, .low_pct = 75, .high_pct = 90, .out_of_space_pct = 95 }, full = { 0, 0, 0, 1 };
+        struct watermarks w = { .cleanup_pct = 65, .low_pct = 75, .high_pct = 90, .out_of_space_pct = 95 },
+                          full = { 0, 0, 0, 1 };
         struct obj_key key = key_of("x");
         struct store_usage u;
         struct put *put;
@@ -938,7 +951,8 @@ static void test_space(void **state)
 
         store__space_tick(store);
         store_usage(store, &u);
-        assert_true(u.used > 0 && u.avail > 0 && u.pct_max > 0 && u.pct_max <= 100 && u.pct_min <= u.pct_avg && u.pct_avg <= u.pct_max);
+        assert_true(u.used > 0 && u.avail > 0 && u.pct_max > 0 && u.pct_max <= 100 && u.pct_min <= u.pct_avg &&
+                    u.pct_avg <= u.pct_max);
         store_set_watermarks(store, &full);
         store_usage(store, &u);
         assert_int_equal(u.state, SPACE_OUT);
@@ -951,6 +965,26 @@ static void test_space(void **state)
         store_put_abort(put);
 }
 
+/* The example of docs/format/mountpath.md. */
+static void test_example(void **state)
+{
+        static const char want_key[] = "000000000000000750303132333435363738396162636465660005";
+        static const char want_value[] = "01640100000000000000020000000000000003000000000000000110"
+                                         "3030313132323333343435353636373759fd7c2c";
+        struct upload_key k = { 7, UPLOAD_ROW_PART, "0123456789abcdef", 5 };
+        struct part_row row = { 100, 1, CKSUM_XXHASH, STR("0011223344556677"), { 2, 3 } };
+        AUTO_BUF struct buf b = BUF_INIT;
+        char raw[UPLOAD_KEY_MAX], hex[256];
+        struct str key = upload_row_key(&k, raw);
+
+        (void)state;
+        str_to_hex(key.p, key.n, hex);
+        assert_string_equal(hex, want_key);
+        part_row_encode(key, &row, &b);
+        str_to_hex(b.p, b.n, hex);
+        assert_string_equal(hex, want_value);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -960,6 +994,7 @@ int main(void)
                 TEST(test_model),       TEST(test_append),            TEST(test_append_small),   TEST(test_faults),
                 TEST(test_crash),        TEST(test_cleanup),     TEST(test_cleanup_beside_puts), TEST(test_space),
                 cmocka_unit_test_setup_teardown(test_moved, setup2, teardown),
+                cmocka_unit_test(test_example),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
