@@ -144,6 +144,7 @@ static void tick(struct store *s, unsigned n)
         if (n % TEND_TICKS == 0)
                 tend_records(s);
         store__mountpaths_close_idle(s);
+        store__mountpaths_revive(s);
         if (n % SPACE_TICKS == 0)
                 store__space_tick(s);
 }

@@ -19,6 +19,8 @@ void background_drop_kick(struct background *b);
 MUST_CHECK struct err *store__drop_load(struct store *s, struct mountpath *mp);
 /* drop.c: removes what is left of dropped buckets, a bounded step at a time until nothing is left or the store ends. */
 void store__drop_run(struct store *s);
+/* mountpath_set.c: opens mountpaths again that failed for want of space, once there is some. */
+void store__mountpaths_revive(struct store *s);
 /* mountpath_set.c: closes mountpaths that were taken out and that nobody holds any more. */
 void store__mountpaths_close_idle(struct store *s);
 

@@ -383,6 +383,11 @@ void content__save_atime(struct content *c)
                                     .cond = &a->cond,
                                     .atime_ns = atime,
                                     .done = atime_done };
-        if (!store__commit_async(c->mp, &a->op))
+        bool taken = mountpath_enter(c->mp);
+        if (taken) {
+                taken = store__commit_async(c->mp, &a->op);
+                mountpath_leave(c->mp);
+        }
+        if (!taken)
                 free(a);
 }

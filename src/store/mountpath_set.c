@@ -8,6 +8,7 @@
  * one that was emptied is forgotten. */
 #include "store/background.h"
 #include "store/cache.h"
+#include "store/change.h"
 #include "store/mountpath.h"
 #include "store/resilver.h"
 
@@ -97,6 +98,12 @@ static struct err *join_withdrawn(struct store *s, struct mountpath *mp)
         struct err *e = join(s, mp);
         if (!atomic_load(&s->set))
                 atomic_store(&s->set, s->sets);
+        if (!e) {
+                e = store__rename_recover(s, mp); /* what cannot be ended now is ended by the next start */
+                if (e)
+                        log_err(LOG_WARN, LOG_FOLDER, e, "%s: renames that a crash interrupted", mp->path);
+                return NULL;
+        }
         return e;
 }
 
@@ -278,6 +285,68 @@ void store__mountpaths_close_idle(struct store *s)
                 return;
         for (unsigned i = 0; i < s->nmp; i++)
                 close_if_idle(s->mp[i]);
+        mutex_unlock(&s->lock);
+}
+
+#define REVIVE_SPACE (UINT64_C(64) << 20)
+#define REVIVE_TRIES 30
+
+static struct err *reopen(struct mountpath *mp)
+{
+        mountpath__close(mp);
+        for (int i = 1;; i++) {
+                struct err *e = mountpath__open(mp, false);
+                if (!e || i == REVIVE_TRIES)
+                        return e;
+                err_free(e);
+                clock_sleep_ns(NS_PER_SEC);
+        }
+}
+
+/* The engine refuses writes after one that failed, so the database is closed and opened again: what the failed batch left
+ * of itself is decided by its recovery, as after a crash. An error of the disk itself is never tried again. Requests wait
+ * meanwhile. If it can not be opened any more, the others go on without it; the last one takes the process with it. */
+static void revive(struct store *s, struct mountpath *mp)
+{
+        struct fs_usage fs;
+        struct peers p;
+        struct err *e = fs_usage(mp->orlop_fd, &fs);
+        if (e || fs.avail < REVIVE_SPACE) {
+                err_free(e);
+                return;
+        }
+        store__set_withdraw(s);
+        atomic_store(&mp->closing, true);
+        if (!atomic_load(&mp->users)) { /* else the next tick tries */
+                e = reopen(mp);
+                atomic_store(&mp->full, false);
+                if (!e)
+                        log_info("%s: there is space again", mp->path);
+        }
+        atomic_store(&mp->closing, false);
+        if (!e) { /* the same set */
+                atomic_store(&s->set, s->sets);
+                return;
+        }
+        log_err(LOG_ERROR, LOG_FOLDER, e, "%s: could not be opened again", mp->path);
+        atomic_store(&mp->state, MOUNTPATH_DISABLED);
+        atomic_store(&mp->unopened, true);
+        e = remember_change(s, NULL, &p);
+        if (!e)
+                e = publish(s, &p);
+        if (e) {
+                log_err(LOG_ERROR, LOG_FOLDER, e, "no mountpath is left");
+                abort();
+        }
+}
+
+void store__mountpaths_revive(struct store *s)
+{
+        if (!mutex_trylock(&s->lock))
+                return;
+        for (unsigned i = 0; i < s->nmp; i++)
+                if (atomic_load(&s->mp[i]->full) && atomic_load(&s->mp[i]->state) == MOUNTPATH_FAILED)
+                        revive(s, s->mp[i]);
         mutex_unlock(&s->lock);
 }
 

@@ -242,7 +242,7 @@ static void test_restarts(void **state)
         check_all(t.s, 0, N, "second");
         test_store_end(&t);
 }
-#endif
+#endif /* ORLOP_STORE_MEM */
 
 static void test_identity(void **state)
 {
@@ -276,6 +276,7 @@ static void test_identity(void **state)
         test_store_end(&t);
 }
 
+#ifndef ORLOP_STORE_MEM
 /* A mountpath that can not be opened: what is not found elsewhere is an error until it is given up, or opened after
  * all. */
 static void test_unopened(void **state)
@@ -325,6 +326,8 @@ static void test_unopened(void **state)
         test_store_end(&t);
 }
 
+#endif
+
 static void test_nested(void **state)
 {
         (void)state;
@@ -344,6 +347,7 @@ int main(void)
 #ifndef ORLOP_STORE_MEM
                 cmocka_unit_test(test_enable),          cmocka_unit_test(test_restarts),
                 cmocka_unit_test(test_no_resurrection),
+                cmocka_unit_test(test_unopened),
 #endif
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

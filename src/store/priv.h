@@ -50,6 +50,7 @@ struct mountpath {
         _Atomic unsigned users; /* scans, puts in progress, background: close waits for them */
         _Atomic bool closing;   /* disabled: closed when the last user leaves */
         _Atomic bool open;
+        _Atomic bool full;      /* FAILED for want of space: opened again when there is some */
         _Atomic bool detached;  /* not listed; the place is kept for its index and for another attach */
         _Atomic bool unopened;  /* asked for, and could not be opened: what it holds is not known */
 };
