@@ -343,7 +343,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_placement),       cmocka_unit_test(test_attach),
                 cmocka_unit_test(test_detach),          cmocka_unit_test(test_identity),
-                cmocka_unit_test(test_nested),          cmocka_unit_test(test_unopened),
+                cmocka_unit_test(test_nested),
 #ifndef ORLOP_STORE_MEM
                 cmocka_unit_test(test_enable),          cmocka_unit_test(test_restarts),
                 cmocka_unit_test(test_no_resurrection),
