@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-bool fault_on;
+_Atomic bool fault_on;
 
 #ifdef ORLOP_FAULTS
 

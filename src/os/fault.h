@@ -17,7 +17,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
-extern bool fault_on;
+extern _Atomic bool fault_on; /* read at each call; set while threads run */
 
 /* Parses and replaces the specification; empty switches all off. ERR_INVALID. */
 MUST_CHECK struct err *fault_set(struct str spec);
