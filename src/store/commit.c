@@ -1,8 +1,8 @@
 /* store/commit.c: the commit thread of a mountpath (docs/adr/0003-commit-thread.md).
  *
- * Changes wait in a bounded queue. The thread takes all that wait, decides each in order (decide.c), and those that came
- * meanwhile, writes them as one batch, synced when one of them is durable, and then completes them. While it syncs, the
- * next batch gathers by itself: the slower the disk, the larger the batches; there is no timer.
+ * Changes wait in a bounded queue. The thread takes all that wait, decides each in order (decide.c), writes them as one
+ * batch, synced when one of them is durable, and then completes them. While it syncs, the next batch gathers by itself:
+ * the slower the disk, the larger the batches; there is no timer.
  *
  * Contents that a batch made garbage are discarded only once the batch is on stable storage: until then a power cut
  * would bring the old records back. A batch that was not synced is followed by a sync within a second (background.c
@@ -13,7 +13,6 @@
  * earlier failure may have lost. */
 #include "store/commit_priv.h"
 
-#include <limits.h>
 #include <semaphore.h>
 #include <stdio.h>
 
@@ -222,63 +221,22 @@ static void complete(struct committer *c, struct list *ops)
         atomic_fetch_sub(&s->batch_hook_users, 1);
 }
 
-/* Moves all that waits behind `ops` if it is no more than `max` changes; returns how many. */
-static unsigned take_locked(struct committer *c, struct list *ops, unsigned max)
-{
-        unsigned n = c->queued;
-        if (!n || n > max)
-                return 0;
-        if (!has_room_locked(c))
-                cond_broadcast(&c->room);
-        c->queue.next->prev = ops->prev;
-        ops->prev->next = c->queue.next;
-        c->queue.prev->next = ops;
-        ops->prev = c->queue.prev;
-        list_init(&c->queue);
-        c->queued = 0;
-        c->queued_bytes = 0;
-        return n;
-}
-
-/* Decides the changes from this one to the end of the list. */
-static void decide_from(struct committer *c, struct list *ops, struct list *first, bool *ret_durable)
-{
-        for (struct list *l = first; l != ops; l = l->next) {
-                struct commit_op *op = LIST_ENTRY(l, struct commit_op, link);
-                op->happened = false;
-                op->err = NULL;
-                decide(c, op);
-                *ret_durable |= !op->fast && !op->err; /* a no-op too: what it relies on must be durable */
-        }
-}
-
-/* What came while the batch was decided joins it, up to its own number (for which there is room in the table): those
- * whose answers left last are here again, and each sync saved is worth the time of many decisions. */
-static void absorb(struct committer *c, struct list *ops, unsigned n, bool *ret_durable)
-{
-        struct list *last = ops->prev;
-        mutex_lock(&c->lock);
-        n = take_locked(c, ops, n);
-        mutex_unlock(&c->lock);
-        if (n)
-                decide_from(c, ops, last->next, ret_durable);
-}
-
 /* Whether every change has been decided; false: all got an error and nothing may be written. */
 static bool decide_all(struct committer *c, struct list *ops, unsigned n, bool *ret_durable)
 {
         struct err *e = atomic_load(&c->failed) ? refused(c) : decide_begin(c, n);
-        if (!e) {
-                decide_from(c, ops, ops->next, ret_durable);
-                absorb(c, ops, n, ret_durable);
-                return true;
-        }
-        char text[256];
         LIST_FOREACH(l, ops) {
                 struct commit_op *op = LIST_ENTRY(l, struct commit_op, link);
                 op->happened = false;
                 op->err = NULL;
+                if (e)
+                        continue;
+                decide(c, op);
+                *ret_durable |= !op->fast && !op->err; /* a no-op too: what it relies on must be durable */
         }
+        if (!e)
+                return true;
+        char text[256];
         fail_all(ops, e->code, err_text(e, text, sizeof text));
         err_free(e);
         return false;
@@ -311,7 +269,17 @@ static void commit_thread(void *arg)
                 mutex_lock(&c->lock);
                 while (!c->queued && !c->stop)
                         cond_wait(&c->work, &c->lock);
-                unsigned n = take_locked(c, &ops, UINT_MAX); /* The whole queue becomes the batch. */
+                unsigned n = c->queued;
+                bool full = !has_room_locked(c);
+                if (n) { /* The whole queue becomes the batch. */
+                        ops = c->queue;
+                        ops.next->prev = ops.prev->next = &ops;
+                        list_init(&c->queue);
+                        c->queued = 0;
+                        c->queued_bytes = 0;
+                }
+                if (full)
+                        cond_broadcast(&c->room);
                 mutex_unlock(&c->lock);
                 if (!n)
                         return;
