@@ -302,18 +302,20 @@ struct err *content_parts(struct content *c, uint64_t offset, uint64_t length, s
         if (c->mem)
                 return err_new(ERR_INTERNAL, "a content in memory has no parts");
         TRY(content_verify(c, offset, length));
-        unsigned first = slot_at(c, offset), n = 0;
-        while (first + n < c->nslots && c->slots[first + n].offset < offset + length)
-                n++;
-        struct content_part *parts = arena_alloc(a, n * sizeof *parts);
+        unsigned first = slot_at(c, offset), end = first, n = 0;
+        while (end < c->nslots && c->slots[end].offset < offset + length)
+                end++;
+        struct content_part *parts = arena_alloc(a, (end - first) * sizeof *parts);
         if (!parts)
                 return err_static(ERR_NO_MEMORY);
-        for (unsigned i = 0; i < n; i++) {
-                struct content_slot *s = &c->slots[first + i];
+        for (unsigned i = first; i < end; i++) {
+                struct content_slot *s = &c->slots[i];
                 struct content_file *f = atomic_load(&s->file);
-                ASSERT(f); /* verified, hence open */
                 uint64_t from = MAX(offset, s->offset), to = MIN(offset + length, s->offset + s->size);
-                parts[i] =
+                if (from == to)
+                        continue; /* an empty chunk: nothing was verified, so it may not be open */
+                ASSERT(f); /* verified, hence open */
+                parts[n++] =
                         (struct content_part){ content_file_fd(f), (int64_t)(from - s->offset), (int64_t)(to - from) };
         }
         *ret = parts;

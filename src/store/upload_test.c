@@ -985,6 +985,40 @@ static void test_example(void **state)
         assert_string_equal(hex, want_value);
 }
 
+/* Empty parts have no bytes to verify, so no descriptor either: what is asked for in pieces, and then as a whole, must
+ * not trip over them. */
+static void test_empty_parts(void **state)
+{
+        struct obj_key key = key_of("holes");
+        struct piece pieces[] = { { 1, 70000 }, { 2, 0 }, { 3, 70000 }, { 4, 0 } };
+        unsigned all[] = { 1, 2, 3, 4 }, n;
+        const struct content_part *parts;
+        struct put_attrs attrs = plain();
+        AUTO_ARENA struct arena a;
+        struct put_result r;
+        struct content *c;
+        int64_t sum = 0;
+        char id[17];
+
+        (void)state;
+        arena_init(&a, 0, 0);
+        OK(store_upload_create(store, &key, STR_NONE, id));
+        for (unsigned i = 0; i < 4; i++)
+                OK(try_part("holes", id, all[i], pieces[i].seed, pieces[i].n));
+        OK(store_upload_complete(store, &key, str_of(id), all, 4, &attrs, &r));
+        OK(store_open_object(store, &key, &c));
+        OK(content_verify(c, 0, 70000));
+        OK(content_verify(c, 70000, 70000));
+        OK(content_parts(c, 0, 140000, &a, &parts, &n));
+        for (unsigned i = 0; i < n; i++) {
+                assert_true(parts[i].fd >= 0);
+                sum += parts[i].length;
+        }
+        assert_int_equal(sum, 140000);
+        content_unref(c);
+        check_object("holes", pieces, 4, 4);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -992,6 +1026,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(test_upload),      TEST(test_single_and_subset), TEST(test_abort_and_drop), TEST(test_threads),
                 TEST(test_model),       TEST(test_append),            TEST(test_append_small),   TEST(test_faults),
+                TEST(test_empty_parts),
                 TEST(test_crash),        TEST(test_cleanup),     TEST(test_cleanup_beside_puts), TEST(test_space),
                 cmocka_unit_test_setup_teardown(test_moved, setup2, teardown),
                 cmocka_unit_test(test_example),
