@@ -147,7 +147,7 @@ struct err *api__upload_complete(struct api_req *r)
 {
         r->role_target = true;
         struct str id;
-        unsigned *parts, n, have_n;
+        unsigned *parts = NULL, n = 0, have_n;
         struct upload_part *have;
         TRY(upload_id(r, &id));
         struct obj_key key = { r->bucket->bid, r->object };

@@ -194,7 +194,9 @@ static const struct cli_command commands[] = {
           .min_args = 1, .max_args = 2, .run = cli__run_job_start },
         { .name = "log", .synopsis = "[NODE]", .summary = "show a node's log", .options = log_options, .max_args = 1, .run = cli__run_log },
         { .name = "fsck", .synopsis = "DIR...", .summary = "check the directories of a stopped node",
-          .details = "Runs the check of orlopd, which must be installed too. Nothing is changed without --repair or --rebuild. Exit codes are its\nown: 0 clean or all repaired, 1 something is corrupt or missing, 2 the check could not be done.", .options = fsck_options,
+          .details = "Runs the check of orlopd, which must be installed too. Nothing is changed without --repair or --rebuild.\n"
+                     "Exit codes are its own: 0 clean or all repaired, 1 something is corrupt or missing, 2 the check could not be done.",
+          .options = fsck_options,
           .min_args = 1, .max_args = 1000, .complete = CLI_DIR, .offline = true, .run = cli__run_fsck },
         { .name = "completion", .synopsis = "bash|zsh|fish", .summary = "print a completion script",
           .examples = "  source <(orlop completion bash)\n  orlop completion fish > ~/.config/fish/completions/orlop.fish", .min_args = 1, .max_args = 1,

@@ -397,7 +397,8 @@ static bool collect_entry(void *arg, const struct orlop_entry *e)
 static void test_list(void **state)
 {
         const struct step steps[] = {
-                { "HTTP/1.1 200 OK\r\n\r\n{\"uuid\":\"abcdefghi\",\"continuation_token\":\"a\",\"entries\":[{\"name\":\"a\",\"size\":\"7\",\"flags\":64}],\"flags\":0}        ", false },
+                { "HTTP/1.1 200 OK\r\n\r\n{\"uuid\":\"abcdefghi\",\"continuation_token\":\"a\",\"entries\""
+                  ":[{\"name\":\"a\",\"size\":\"7\",\"flags\":64}],\"flags\":0}        ", false },
                 { "HTTP/1.1 200 OK\r\n\r\n{\"uuid\":\"x\",\"continuation_token\":\"\",\"entries\":[{\"name\":\"d/\",\"flags\":256}],\"flags\":0}", false },
         };
         struct orlop *h = start(steps, 2);

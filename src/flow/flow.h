@@ -66,7 +66,8 @@ struct flow_list_entry {
         bool dir;
         const struct obj_meta *meta; /* null for directories */
 };
-/* Visits entries in bytewise order of names until the page is full; *ret_more tells that the page is full (wire: a token even if nothing follows), *ret_last its last name (arena). */
+/* Visits entries in bytewise order of names until the page is full; *ret_more tells that it is full (wire: a token even if
+ * nothing follows), *ret_last its last name (arena). */
 MUST_CHECK struct err *flow_list(struct node *n, const struct bucket *b, const struct flow_list_options *o, void (*visit)(void *arg, const struct flow_list_entry *e),
                                  void *arg, struct arena *a, bool *ret_more, struct str *ret_last);
 

@@ -167,7 +167,7 @@ int main(int argc, char **argv)
                 fprintf(stderr, "usage: %s DIR [THREADS [SECONDS [NAMES]]]\n", argv[0]);
                 return 2;
         }
-        unsigned threads = argc > 2 ? (unsigned)atoi(argv[2]) : 64, seconds = argc > 3 ? (unsigned)atoi(argv[3]) : 3;
+        unsigned threads = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 64, seconds = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 3;
         uint64_t names = argc > 4 ? strtoull(argv[4], NULL, 10) : 1000000;
         struct store_options o = { .paths = (const char *const[]){ argv[1] },
                                    .npaths = 1,
