@@ -225,10 +225,10 @@ static struct err *clean_mountpath(struct mountpath *mp, int64_t min_age_ns, uin
 {
         uint64_t removed = 0, n = 0, size = 0;
 
-        TRY(clean_contents(mp, min_age_ns, &removed));
         TRY(clean_folders(mp, min_age_ns, &n, &size));
         *files += n;
         *bytes += size;
+        TRY(clean_contents(mp, min_age_ns, &removed)); /* stops at a record that can not be read */
         if (removed == 0)
                 return NULL;
         /* They are young in trash, however old they were. */

@@ -257,8 +257,6 @@ void store__uploads_free(struct uploads *u);
 /* Removes work and trash of a mountpath after open, work that open uploads and appends want aside. cleanup.c */
 MUST_CHECK struct err *store__cleanup_mountpath(struct store *s, struct mountpath *mp, int64_t min_age_ns,
                                                 uint64_t *ret_files, uint64_t *ret_bytes);
-/* Whether an upload or append of this store refers to an unfinished or finished content: cleanup keeps it. upload.c */
-bool store__uploads_want(struct store *s, struct content_id id);
 /* Drops uploads and appends of a bucket on one mountpath (contents too); the rows in RECORDS_UPLOADS are removed by the
  * caller. upload.c */
 void store__uploads_drop(struct store *s, struct mountpath *mp, uint64_t bid);
