@@ -379,20 +379,20 @@ static const struct body_part *file_part(struct exchange *x)
         return &x->rs.parts[o->part];
 }
 
-/* Whether reading n bytes there would not wait for a disk: asked of the first and the last byte. File systems that can
- * not tell are taken for fast ones. */
-static bool file_is_warm(int fd, int64_t offset, size_t n)
+/* Whether reading this byte would not wait for a disk. File systems that can not tell are taken for fast ones. */
+static bool byte_is_warm(int fd, int64_t offset)
 {
-        for (unsigned i = 0; i < 2; i++) {
-                char byte;
-                struct iovec iov = { &byte, 1 };
-                ssize_t k = preadv2(fd, &iov, 1, i ? offset + (int64_t)n - 1 : offset, RWF_NOWAIT);
-                if (k < 0 && errno == EAGAIN)
-                        return false;
-                if (n <= 4096)
-                        break;
-        }
-        return true;
+        char byte;
+        struct iovec iov = { &byte, 1 };
+        return preadv2(fd, &iov, 1, offset, RWF_NOWAIT) >= 0 || errno != EAGAIN;
+}
+
+/* Whether the loop may send the next n bytes of this part: asked of the last of them, and of the first where the part
+ * begins, since each slice goes on where the one before ended. */
+static bool slice_is_warm(const struct exchange *x, const struct body_part *part, size_t n)
+{
+        int64_t at = part->offset + x->out.part_off;
+        return (x->out.part_off > 0 || byte_is_warm(part->fd, at)) && byte_is_warm(part->fd, at + (int64_t)n - 1);
 }
 
 static void file_sent(struct exchange *x, size_t n)
@@ -408,7 +408,7 @@ static enum net_sent send_file(struct conn *c, bool on_worker, size_t *budget)
         const struct body_part *part = file_part(x);
         off_t at = part->offset + x->out.part_off;
         size_t n = (size_t)MIN(part->length - x->out.part_off, (int64_t)*budget);
-        if (!on_worker && !c->cold_ok && !file_is_warm(part->fd, at, n))
+        if (!on_worker && !c->cold_ok && !slice_is_warm(x, part, n))
                 return NET_SENT_WORKER;
         ssize_t k;
         do
