@@ -216,6 +216,63 @@ static void test_enable(void **state)
         test_store_end(&t);
 }
 
+/* A mountpath leaves while a resilver drops tombstones: those of deletes since then must stay. */
+struct late_leave {
+        struct test_store *t;
+        unsigned calls;
+        bool deleted[256];
+};
+
+static bool leave_late(void *arg, uint64_t objects, uint64_t bytes)
+{
+        struct late_leave *l = arg;
+        struct store *s = l->t->s;
+        unsigned n = 0;
+        bool changed;
+        (void)objects;
+        (void)bytes;
+        if (++l->calls != 2) /* the first record of the second pass: 256 were seen in the first */
+                return true;
+        assert_ok(store_mountpath_disable(s, l->t->path[2], true, &changed));
+        for (unsigned i = 0; i < 256; i++) {
+                char name[32];
+                snprintf(name, sizeof name, "o%03u", i);
+                struct obj_key key = test_key(name);
+                AUTO_BUF struct buf b = BUF_INIT;
+                struct err *e = test_get(s, name, &b);
+                if (err_code(e) == ERR_NOT_FOUND) { /* it is on the one that left */
+                        err_free(e);
+                        assert_ok(test_put(s, name, STR("short-lived")));
+                        assert_ok(store_delete(s, &key, NULL, false));
+                        l->deleted[i] = true;
+                        n++;
+                } else
+                        assert_ok(e);
+        }
+        assert_true(n > 16);
+        return true;
+}
+
+static void test_leave_during_resilver(void **state)
+{
+        (void)state;
+        struct test_store t;
+        struct late_leave l = { .t = &t };
+        bool changed;
+        test_store_begin(&t, 3);
+        put_all(t.s, 0, 256, "first");
+        err_free(store_resilver(t.s, leave_late, &l)); /* BUSY when it comes to the one that left */
+        assert_true(l.calls >= 2);
+        assert_ok(store_mountpath_enable(t.s, t.path[2], &changed));
+        for (unsigned i = 0; i < 256; i++) {
+                char name[32];
+                snprintf(name, sizeof name, "o%03u", i);
+                if (l.deleted[i])
+                        assert_absent(t.s, name);
+        }
+        test_store_end(&t);
+}
+
 /* Other directories than last time. */
 static void test_restarts(void **state)
 {
@@ -348,6 +405,7 @@ int main(void)
                 cmocka_unit_test(test_enable),          cmocka_unit_test(test_restarts),
                 cmocka_unit_test(test_no_resurrection),
                 cmocka_unit_test(test_unopened),
+                cmocka_unit_test(test_leave_during_resilver),
 #endif
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,7 +55,7 @@ static struct err *visit(struct walk *w, struct mountpath *mp, struct str k, str
                         e = NULL;
                 w->objects += !e;
                 w->bytes += bytes;
-        } else if (r.tombstone && w->drop_tombstones)
+        } else if (r.tombstone && w->drop_tombstones && !set->mixed && !set->tombstones) /* no one left meanwhile */
                 e = forget_tombstone(mp, &key, r.stamp);
         store__set_leave(set);
         return e;
