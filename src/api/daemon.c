@@ -292,10 +292,14 @@ static struct err *put_mountpath(struct api_req *r)
 {
         struct str label = str_arena(r->arena, api_param(r, "mountpath_label"));
         const char *path;
+        struct stat st;
 
         if (!str_eq(r->env.action, STR("attach-mp")))
                 return err_new(ERR_INVALID, "invalid action \"" STR_FMT "\"", STR_ARG(r->env.action));
         TRY(mountpath_path(r, &path));
+        TRY_WRAP(file_stat_at(AT_FDCWD, path, &st), "mountpath %s", path);
+        if (!S_ISDIR(st.st_mode))
+                return err_new(ERR_INVALID, "mountpath %s is not a directory", path);
         TRY(store_mountpath_attach(r->node->store, path, label.p ? label.p : ""));
         return after_mountpath(r, true);
 }
