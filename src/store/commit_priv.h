@@ -11,6 +11,7 @@ struct entry {
         struct str k;           /* encoded key */
         bool present;           /* a record, perhaps a tombstone */
         bool touched;           /* changed by this batch: cache_change_begin was called */
+        bool everywhere;        /* mixed: all mountpaths were asked, not only this one */
         struct record record;   /* texts in the batch's arena */
         struct str small;       /* small content that this batch writes; null p: see the database */
         struct mountpath *other;  /* mixed: the record above lies there */

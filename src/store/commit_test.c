@@ -1,6 +1,8 @@
 /* Tests of the commit thread and of the cache that it keeps coherent, with many threads. */
 #include "store/test_store.h"
 
+#include "store/commit_priv.h"
+
 #define THREADS 16
 
 struct shared {
@@ -266,6 +268,85 @@ static void test_tickets(void **state)
         test_store_end(&t);
 }
 
+/* ---- one batch in a mixed set ---- */
+
+/* Places a small object with this stamp and version on one mountpath, as a resilver does. */
+static void place_at(struct mountpath *mp, const struct obj_key *key, uint64_t hlc, uint64_t version)
+{
+        struct record r = { .stamp = { hlc, 1 }, .version = version, .size = 5, .where = RECORD_SMALL, .id = { hlc, 1 } };
+        struct commit_op op = { .kind = COMMIT_PLACE, .key = *key, .record = &r, .small = STR("bytes") };
+        assert_ok(store__commit(mp, &op));
+}
+
+/* The newest copy lies on the second mountpath, an older one on the third. A batch of the first brings a change that
+ * looks at all of them, and the older copy, in either order: the newest one must count, and stay. */
+static void test_place_in_batch(void **state)
+{
+        (void)state;
+        struct test_store t;
+        struct committer *c;
+        struct obj_key key = test_key("k");
+        test_store_begin(&t, 3);
+        place_at(t.s->mp[1], &key, 2000, 7);
+        place_at(t.s->mp[2], &key, 1000, 3);
+        struct mp_set *set = store__set_enter(t.s);
+        struct mp_set mixed = { .mp = { t.s->mp[0], t.s->mp[1], t.s->mp[2] }, .n = 3, .nall = 3, .mixed = true };
+        assert_ok(committer_start(t.s->mp[0], &c));
+        struct record old = { .stamp = { 1000, 1 }, .version = 3, .size = 5, .where = RECORD_SMALL, .id = { 1000, 1 } };
+        struct put_attrs a = { .versioned = true };
+        for (int order = 0; order < 2; order++) {
+                struct commit_op place = { .kind = COMMIT_PLACE, .key = key, .record = &old, .small = STR("bytes") };
+                struct commit_op custom = { .kind = COMMIT_CUSTOM, .key = key, .attrs = &a, .set = &mixed };
+                struct commit_op put = { .kind = COMMIT_PUT, .key = key, .attrs = &a, .set = &mixed };
+                assert_ok(decide_begin(c, 3));
+                if (order == 0) {
+                        decide(c, &custom);
+                        assert_code(custom.err, ERR_BUSY);
+                }
+                decide(c, &place);
+                assert_null(place.err);
+                if (order == 0) {
+                        assert_true(place.result.noop);
+                        assert_null(c->list[0]->forget);
+                } else {
+                        decide(c, &put);
+                        assert_null(put.err);
+                        assert_int_equal(put.result.version, 8);
+                        assert_ptr_equal(c->list[0]->forget, t.s->mp[1]);
+                }
+                decide_end(c);
+                records_batch_clear(c->batch);
+                arena_reset(&c->arena);
+        }
+        committer_stop(c);
+        store__set_leave(set);
+        test_store_end(&t);
+}
+
+/* While a mountpath could not be opened, nobody knows whether a condition on what is not found holds. */
+static void test_cond_unknown(void **state)
+{
+        (void)state;
+        struct test_store t;
+        struct committer *c;
+        struct obj_key key = test_key("k");
+        test_store_begin(&t, 1);
+        struct mp_set unknown = { .mp = { t.s->mp[0] }, .n = 1, .nall = 1, .unopened = t.s->mp[0] };
+        struct put_attrs a = { .cond = { .kind = COND_ABSENT } }, plain = { .versioned = true };
+        struct commit_op absent = { .kind = COMMIT_PUT, .key = key, .attrs = &a, .set = &unknown },
+                         put = { .kind = COMMIT_PUT, .key = key, .attrs = &plain, .set = &unknown };
+        assert_ok(committer_start(t.s->mp[0], &c));
+        assert_ok(decide_begin(c, 2));
+        decide(c, &absent);
+        assert_code(absent.err, ERR_IO);
+        decide(c, &put);
+        assert_null(put.err);
+        decide_end(c);
+        records_batch_clear(c->batch);
+        committer_stop(c);
+        test_store_end(&t);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -273,6 +354,8 @@ int main(void)
                 cmocka_unit_test(test_numbering),
                 cmocka_unit_test(test_coherence),
                 cmocka_unit_test(test_tickets),
+                cmocka_unit_test(test_place_in_batch),
+                cmocka_unit_test(test_cond_unknown),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,20 +75,10 @@ static struct err *load_from(struct committer *c, struct mountpath *mp, struct s
         return copy_record(c, ret);
 }
 
-/* set null: only what lies here counts. */
-static struct err *load(struct committer *c, struct entry *en, const struct mp_set *set)
+/* A newer record on another mountpath of a mixed set is the entry's. */
+static struct err *load_elsewhere(struct committer *c, struct entry *en, const struct mp_set *set)
 {
-        struct content *x = set ? cache_peek(c->mp->store->cache, &en->key, en->digest) : NULL;
-        if (x) {
-                en->present = true;
-                en->record = x->record;
-                en->other = x->mp == c->mp ? NULL : x->mp;
-                struct err *e = copy_record(c, &en->record);
-                content_unref(x);
-                return e;
-        }
-        TRY(load_from(c, c->mp, en->k, &en->present, &en->record));
-        for (unsigned i = 0; set && set->mixed && i < set->nall; i++) {
+        for (unsigned i = 0; i < set->nall; i++) {
                 struct record r;
                 bool present;
                 if (set->mp[i] == c->mp)
@@ -100,7 +90,25 @@ static struct err *load(struct committer *c, struct entry *en, const struct mp_s
                         en->other = set->mp[i];
                 }
         }
+        en->everywhere = true;
         return NULL;
+}
+
+/* set null: only what lies here counts. */
+static struct err *load(struct committer *c, struct entry *en, const struct mp_set *set)
+{
+        struct content *x = set ? cache_peek(c->mp->store->cache, &en->key, en->digest) : NULL;
+        if (x) {
+                en->present = true;
+                en->record = x->record;
+                en->other = x->mp == c->mp ? NULL : x->mp;
+                en->everywhere = true;
+                struct err *e = copy_record(c, &en->record);
+                content_unref(x);
+                return e;
+        }
+        TRY(load_from(c, c->mp, en->k, &en->present, &en->record));
+        return set && set->mixed ? load_elsewhere(c, en, set) : NULL;
 }
 
 static struct err *entry_get(struct committer *c, const struct obj_key *key, const struct mp_set *set,
@@ -111,6 +119,8 @@ static struct err *entry_get(struct committer *c, const struct obj_key *key, con
         for (; c->table[at]; at = (at + 1) & (c->table_size - 1)) {
                 struct entry *en = c->table[at];
                 if (en->digest == digest && en->key.bid == key->bid && str_eq(en->key.name, key->name)) {
+                        if (set && set->mixed && !en->everywhere) /* an earlier change of the batch cared for less */
+                                TRY(load_elsewhere(c, en, set));
                         *ret = en;
                         return NULL;
                 }
@@ -235,9 +245,11 @@ static struct stamp next_stamp(struct committer *c)
 
 /* ---- conditions ---- */
 
-static struct err *check_cond(const struct entry *en, const struct obj_cond *cond)
+static struct err *check_cond(const struct entry *en, const struct mp_set *set, const struct obj_cond *cond)
 {
         bool here = alive(en), holds = true;
+        if (cond->kind != COND_NONE && !en->present && set && set->unopened)
+                return store__not_found(set, &en->key); /* not known */
         switch (cond->kind) {
         case COND_NONE:
                 break;
@@ -294,7 +306,7 @@ static struct err *decide_put(struct committer *c, struct commit_op *op)
         struct entry *en;
         struct str custom;
         TRY(entry_get(c, &op->key, op->set, &en));
-        TRY(check_cond(en, &a->cond));
+        TRY(check_cond(en, op->set, &a->cond));
         bool replaced = alive(en);
         uint64_t old_version = replaced ? en->record.version : 0;
         if (a->same_is_noop && same_content(en, a, op->size)) {
@@ -334,7 +346,7 @@ static struct err *decide_delete(struct committer *c, struct commit_op *op)
         if (!alive(en))
                 return err_static(ERR_NOT_FOUND);
         if (op->cond)
-                TRY(check_cond(en, op->cond));
+                TRY(check_cond(en, op->set, op->cond));
         uint64_t old_version = en->record.version;
         struct stamp stamp = next_stamp(c);
         int64_t now = clock_wall_ns();
@@ -351,7 +363,7 @@ static struct err *decide_custom(struct committer *c, struct commit_op *op)
         TRY(entry_get(c, &op->key, op->set, &en));
         if (!alive(en))
                 return err_static(ERR_NOT_FOUND);
-        TRY(check_cond(en, &op->attrs->cond));
+        TRY(check_cond(en, op->set, &op->attrs->cond));
         if (en->other)
                 /* change.c brings it here and tries again */
                 return err_new(ERR_BUSY, "the object lies on %s", en->other->path);
@@ -420,7 +432,8 @@ static struct err *decide_place(struct committer *c, struct commit_op *op)
         struct entry *en;
         /* What lies here decides: the newest elsewhere may be the one that is being placed. */
         TRY(entry_get(c, &op->key, NULL, &en));
-        if (en->present && !en->other && stamp_cmp(en->record.stamp, op->record->stamp) >= 0) {
+        int order = en->present ? stamp_cmp(en->record.stamp, op->record->stamp) : -1;
+        if (order > 0 || (order == 0 && !en->other)) {
                 report(op, &en->record, en->record.version, true, false);
                 return NULL;
         }
@@ -450,7 +463,7 @@ static struct err *decide_atime(struct committer *c, struct commit_op *op)
         TRY(entry_get(c, &op->key, NULL, &en));
         if (en->other)
                 return err_static(ERR_NOT_FOUND);
-        TRY(check_cond(en, op->cond));
+        TRY(check_cond(en, op->set, op->cond));
         struct record r = en->record;
         r.atime_ns = op->atime_ns;
         set_record(c, en, &r, STR_NONE);
@@ -460,7 +473,8 @@ static struct err *decide_atime(struct committer *c, struct commit_op *op)
 
 static struct err *decide_kind(struct committer *c, struct commit_op *op)
 {
-        if (op->kind != COMMIT_ROWS && store__dropped(c->mp->store, op->key.bid))
+        if ((op->kind != COMMIT_ROWS && store__dropped(c->mp->store, op->key.bid)) ||
+            (op->kind == COMMIT_RENAME && store__dropped(c->mp->store, op->to.bid)))
                 return err_new(ERR_BUCKET_NOT_FOUND, "the bucket was removed");
         switch (op->kind) {
         case COMMIT_PUT:
