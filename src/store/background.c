@@ -7,12 +7,15 @@
  * dropped buckets by their markers. */
 #include "store/background.h"
 
+#include <malloc.h>
+
 #include "store/cache.h"
 
 #define TICK_NS (NS_PER_SEC)
 #define SPACE_TICKS 3
 #define TRASH_TICKS 5
 #define TEND_TICKS 5
+#define REST_TENDS 2u /* tendings without a commit before a store is quiet */
 #define TRASH_BATCH 256u
 
 struct discard {
@@ -27,6 +30,9 @@ struct background {
         struct cond wake;
         struct list discards, closes;
         bool stop, kicked, drop;
+        /* the thread's alone */
+        uint64_t commits; /* when the records were tended last */
+        unsigned quiet;   /* times since then without a commit */
 };
 
 void store__discard(struct mountpath *mp, struct content_id id)
@@ -129,20 +135,28 @@ static void sync_fast(struct store *s)
                 }
 }
 
-static void tend_records(struct store *s)
+/* After a burst of writes: first what gathered in memory is written out, then the memory goes back to the system. */
+static void tend_records(struct store *s, struct background *b)
 {
+        uint64_t commits = atomic_load(&s->stat_commits);
+        b->quiet = commits == b->commits ? b->quiet + 1 : 0;
+        b->commits = commits;
         for (unsigned i = 0; i < atomic_load(&s->nmp); i++)
                 if (mountpath_enter(s->mp[i])) {
                         records_tend(s->mp[i]->records);
+                        if (b->quiet == REST_TENDS)
+                                records_rest(s->mp[i]->records);
                         mountpath_leave(s->mp[i]);
                 }
+        if (b->quiet == REST_TENDS + 1)
+                (void)malloc_trim(0);
 }
 
-static void tick(struct store *s, unsigned n)
+static void tick(struct store *s, struct background *b, unsigned n)
 {
         sync_fast(s);
         if (n % TEND_TICKS == 0)
-                tend_records(s);
+                tend_records(s, b);
         store__mountpaths_close_idle(s);
         store__mountpaths_revive(s);
         if (n % SPACE_TICKS == 0)
@@ -174,7 +188,7 @@ static void background_thread(void *arg)
                         store__drop_run(s);
                 if (clock_mono_ns() >= next_tick && !stop) {
                         next_tick = clock_mono_ns() + TICK_NS;
-                        tick(s, ++ticks);
+                        tick(s, b, ++ticks);
                         if (trash && ticks >= trash_due) {
                                 trash = empty_trash(s);
                                 trash_due = trash ? ticks : ticks + TRASH_TICKS;

@@ -105,6 +105,9 @@ void records_compact(struct records *r, enum records_family f, struct str from, 
 /* To be called every few seconds by one thread: lets the engine rewrite its files of small contents once half of them
  * is garbage, and no longer than that pays. Does not wait for the rewriting. */
 void records_tend(struct records *r);
+/* To be called while nothing is written: what gathered in memory is written out, if that is more than a few MiB, so that
+ * the memory is free and the next open is fast. Does not wait for it. */
+void records_rest(struct records *r);
 /* About how many keys a family has. */
 uint64_t records_estimate(struct records *r, enum records_family f);
 

@@ -14,6 +14,7 @@
 
 #define MIB ((size_t)1 << 20)
 #define GARBAGE_LEAST (64 * MIB)
+#define REST_LEAST (2 * MIB)
 
 struct records_env {
         rocksdb_env_t *env;
@@ -485,6 +486,21 @@ void records_tend(struct records *r)
         if (!text)
                 r->collecting = want;
         rocksdb_free(text); /* Tried again by the next call. */
+}
+
+void records_rest(struct records *r)
+{
+        rocksdb_flushoptions_t *o = rocksdb_flushoptions_create();
+        rocksdb_flushoptions_set_wait(o, 0);
+        for (int f = 0; f < RECORDS_FAMILIES; f++) {
+                uint64_t n = 0;
+                if (rocksdb_property_int_cf(r->db, r->cf[f], "rocksdb.cur-size-active-mem-table", &n) || n < REST_LEAST)
+                        continue;
+                char *text = NULL;
+                rocksdb_flush_cf(r->db, o, r->cf[f], &text);
+                rocksdb_free(text); /* What is wrong, the next write will say. */
+        }
+        rocksdb_flushoptions_destroy(o);
 }
 
 uint64_t records_estimate(struct records *r, enum records_family f)
