@@ -172,7 +172,11 @@ static void check_after(struct test_store *t, unsigned acked, const char *spec, 
                 fail_msg("%s: after %u acknowledged steps the store holds neither the old nor the new state", spec,
                          acked);
         assert_ok(test_put(t->s, "after", STR("still writable")));
+        for (unsigned i = 0; i < t->o.npaths; i++)
+                atomic_store(&t->s->mp[i]->state, MOUNTPATH_FAILED); /* closes as a crash would, on top of the first */
+        test_store_reopen(t);
         assert_content(t->s, "after", STR("still writable"));
+        assert_true(world_is(t->s, &w, buf));
         store_close(t->s);
         t->s = NULL;
 }

@@ -149,13 +149,37 @@ static struct err *open_parts(struct mountpath *mp)
         return committer_start(mp, &mp->committer);
 }
 
+/* Makes the directory if there is none, with its names on stable storage. */
+static struct err *make_directory(const char *path)
+{
+        struct stat st;
+        char parent[512];
+        struct err *e = file_stat_at(AT_FDCWD, path, &st);
+        if (err_code(e) != ERR_NOT_FOUND)
+                return e;
+        err_free(e);
+        TRY(file_mkdir_all(path, 0755));
+        str_copy(parent, sizeof parent, str_of(path));
+        for (char *slash = strrchr(parent, '/'); slash; slash = strrchr(parent, '/')) {
+                AUTO_FD int fd = -1;
+                slash[slash == parent] = 0;
+                e = file_open(AT_FDCWD, parent, O_RDONLY | O_DIRECTORY, 0, &fd);
+                if (!e)
+                        TRY(file_sync(fd));
+                err_free(e); /* one that may not be read was not made by us */
+                if (slash == parent)
+                        break;
+        }
+        return NULL;
+}
+
 struct err *mountpath__open(struct mountpath *mp, bool create)
 {
         struct store *s = mp->store;
         struct mountpath_identity id;
         struct fs_usage fs;
         if (create)
-                TRY_WRAP(file_mkdir_all(mp->path, 0755), "mountpath %s", mp->path);
+                TRY_WRAP(make_directory(mp->path), "mountpath %s", mp->path);
         TRY(mountpath_lock(mp->path, true, s->cluster_uuid, s->target_id, &mp->orlop_fd, &id));
         struct err *e = NULL;
         if (*mp->id && strcmp(mp->id, id.id) != 0)

@@ -2,15 +2,19 @@
  *
  * What the options are for: little memory when idle (memtables grow as they fill, one bounded block cache for all
  * mountpaths), a log that is replayed quickly (at most 64 MiB), and no silent loss: checksums on every read, and a log
- * of which only an incomplete end may be missing. RocksDB turns read-only by itself after a failed write or sync of its
+ * of which only an end that was never acknowledged may be missing (log_tail.h). RocksDB turns read-only by itself after a failed write or sync of its
  * log; the commit thread above does so too. */
 #include "store/records.h"
 
 #include <rocksdb/c.h>
 
+#define LOG_FOLDER "store"
 #include "base/hash.h"
+#include "base/log.h"
 #include "os/fault.h"
 #include "os/file.h"
+#include "os/thread.h"
+#include "store/log_tail.h"
 
 #define MIB ((size_t)1 << 20)
 #define GARBAGE_LEAST (64 * MIB)
@@ -27,6 +31,9 @@ struct records {
         rocksdb_readoptions_t *read;
         rocksdb_writeoptions_t *write, *write_sync;
         bool collecting; /* garbage of small contents, see records_tend */
+        struct mutex write_lock; /* RANK_LEAF: writes and what is known of them: */
+        bool synced;             /* all that was written is on stable storage */
+        bool sealed;             /* nothing was written since the last seal */
         char dir[600];
 };
 struct records_batch {
@@ -143,11 +150,12 @@ static rocksdb_options_t *family_options(const struct records_env *e, enum recor
 
 static struct err *database_options(struct records *r, const struct records_env *e, bool create)
 {
-        /* A log file that should be there and is not must not pass for an empty one; this option has no call of its own
-         * in the C interface. */
+        /* A log file that should be there and is not must not pass for an empty one; and a start after a crash need not
+         * write out what it read from the log, which keeps it. These options have no call of their own in C. */
         rocksdb_options_t *base = r->options[RECORDS_META], *o = rocksdb_options_create();
         char *text = NULL;
-        rocksdb_get_options_from_string(base, "track_and_verify_wals_in_manifest=true", o, &text);
+        rocksdb_get_options_from_string(base, "track_and_verify_wals_in_manifest=true;avoid_flush_during_recovery=true", o,
+                                        &text);
         if (text) {
                 rocksdb_options_destroy(o);
                 return engine_error(text, r->dir, "options of");
@@ -158,7 +166,6 @@ static struct err *database_options(struct records *r, const struct records_env 
         rocksdb_options_set_create_if_missing(o, create);
         rocksdb_options_set_create_missing_column_families(o, 1);
         rocksdb_options_set_paranoid_checks(o, 1);
-        rocksdb_options_set_wal_recovery_mode(o, rocksdb_tolerate_corrupted_tail_records_recovery);
         rocksdb_options_set_max_total_wal_size(o, 64 * MIB);
         rocksdb_options_set_max_open_files(o, 256);
         rocksdb_options_set_max_background_jobs(o, 2);
@@ -186,6 +193,7 @@ static void free_records(struct records *r)
                 rocksdb_writeoptions_destroy(r->write);
         if (r->write_sync)
                 rocksdb_writeoptions_destroy(r->write_sync);
+        mutex_fini(&r->write_lock);
         free(r);
 }
 
@@ -194,6 +202,8 @@ static struct err *new_records(struct records_env *e, const char *dir, bool crea
         struct records *r = calloc(1, sizeof *r);
         if (!r)
                 return err_static(ERR_NO_MEMORY);
+        mutex_init(&r->write_lock, "records", RANK_LEAF);
+        r->synced = r->sealed = true; /* what a log holds is written to tables when it is opened */
         for (int f = 0; f < RECORDS_FAMILIES; f++)
                 r->options[f] = family_options(e, (enum records_family)f);
         r->read = rocksdb_readoptions_create();
@@ -236,11 +246,34 @@ static struct err *refuse_headless(const char *dir)
         return !e && data ? err_new(ERR_CORRUPT, "records of %s: the file CURRENT is missing", dir) : NULL;
 }
 
+/* A torn end of the log is dropped; a damaged log is not opened: the engine finds the damage and says so. */
+static struct err *choose_recovery(const char *dir, rocksdb_options_t *o)
+{
+        enum log_tail tail = LOG_TAIL_SOUND;
+        char name[64];
+        struct err *e = log_tail_judge(dir, &tail, name);
+        if (e && err_code(e) != ERR_NOT_FOUND)
+                return err_wrap(e, "log of %s", dir);
+        err_free(e);
+        if (tail == LOG_TAIL_TORN)
+                log_warn("%s/%s ends in a record that was never acknowledged; it is dropped", dir, name);
+        if (tail == LOG_TAIL_DAMAGED)
+                log_error("%s/%s is damaged: acknowledged records follow a bad one", dir, name);
+        rocksdb_options_set_wal_recovery_mode(o, tail == LOG_TAIL_DAMAGED ? rocksdb_absolute_consistency_recovery
+                                                                           : rocksdb_point_in_time_recovery);
+        return NULL;
+}
+
 struct err *records_open(struct records_env *e, const char *dir, bool create, struct records **ret)
 {
         struct records *r;
         TRY(refuse_headless(dir));
         TRY(new_records(e, dir, create, &r));
+        struct err *err = choose_recovery(dir, r->options[RECORDS_META]);
+        if (err) {
+                free_records(r);
+                return err;
+        }
         char *text = NULL;
         r->db = rocksdb_open_column_families(r->options[RECORDS_META], dir, RECORDS_FAMILIES, family_names,
                                              (const rocksdb_options_t *const *)r->options, r->cf, &text);
@@ -343,13 +376,42 @@ unsigned records_batch_count(const struct records_batch *b)
         return (unsigned)rocksdb_writebatch_count(b->b);
 }
 
+/* With the mark that what came before is on stable storage, if it is. */
+static void write_marked(struct records *r, rocksdb_writebatch_t *b, bool sync, char **ret_text)
+{
+        mutex_assert_held(&r->write_lock);
+        if (r->synced)
+                rocksdb_writebatch_put_log_data(b, LOG_TAIL_MARK, sizeof LOG_TAIL_MARK - 1);
+        rocksdb_write(r->db, sync ? r->write_sync : r->write, b, ret_text);
+        r->synced = sync && !*ret_text;
+}
+
+/* A marked record after the last one, so that damage in that one can be told from a torn end. Not synced: it serves whoever reads
+ * the log after a crash of the process, or half a minute later after a crash of the machine. */
+static void seal(struct records *r)
+{
+        LOCK_SCOPE(&r->write_lock);
+        if (r->sealed || !r->synced)
+                return;
+        rocksdb_writebatch_t *b = rocksdb_writebatch_create();
+        char *text = NULL;
+        rocksdb_writebatch_delete_cf(b, r->cf[RECORDS_META], "seal", 4); /* of what never was: a batch has to change something */
+        write_marked(r, b, false, &text);
+        rocksdb_free(text); /* the next write gets the same error */
+        rocksdb_writebatch_destroy(b);
+        r->sealed = true;
+}
+
 struct err *records_write(struct records *r, struct records_batch *b, bool sync)
 {
         char *text = NULL;
         int sys = UNLIKELY(fault_on) ? fault_before("records", true, NULL) : 0;
         if (sys)
                 return err_sys(sys, "write records of %s", r->dir);
-        rocksdb_write(r->db, sync ? r->write_sync : r->write, b->b, &text);
+        mutex_lock(&r->write_lock);
+        write_marked(r, b->b, sync, &text);
+        r->sealed = false;
+        mutex_unlock(&r->write_lock);
         if (text)
                 return engine_error(text, r->dir, "write records of");
         if (UNLIKELY(fault_on))
@@ -360,7 +422,9 @@ struct err *records_write(struct records *r, struct records_batch *b, bool sync)
 struct err *records_sync(struct records *r)
 {
         char *text = NULL;
+        LOCK_SCOPE(&r->write_lock);
         rocksdb_flush_wal(r->db, 1, &text);
+        r->synced = !text;
         return text ? engine_error(text, r->dir, "sync records of") : NULL;
 }
 
@@ -472,6 +536,7 @@ void records_compact(struct records *r, enum records_family f, struct str from, 
  * than what is won), and stays on until little is left. */
 void records_tend(struct records *r)
 {
+        seal(r);
         rocksdb_column_family_handle_t *cf = r->cf[RECORDS_SMALL];
         uint64_t all = 0, garbage = 0;
         if (rocksdb_property_int_cf(r->db, cf, "rocksdb.live-blob-file-size", &all) ||
