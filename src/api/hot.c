@@ -199,9 +199,17 @@ static enum http_next hot_put(struct api *a, struct http_req *rq, struct http_re
         return HTTP_WORKER;
 }
 
+/* A body that is yet to come keeps its worker as long as the client likes: neither reads nor control may wait for such a one. */
+static enum pool_class class_of(const struct http_req *rq)
+{
+        if (rq->body_length != 0 && rq->body_mem.p == NULL)
+                return POOL_UPLOAD;
+        return str_starts(rq->path, STR("/v1/objects/")) ? POOL_DATA : POOL_CONTROL;
+}
+
 enum http_next api__hot_on_loop(void *ctx, struct http_req *rq, struct http_resp *rs, enum pool_class *ret_class)
 {
-        *ret_class = str_starts(rq->path, STR("/v1/objects/")) ? POOL_DATA : POOL_CONTROL;
+        *ret_class = class_of(rq);
         if (rq->method == HTTP_GET)
                 return hot_get(ctx, rq, rs);
         if (rq->method == HTTP_PUT)

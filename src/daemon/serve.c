@@ -230,8 +230,8 @@ static struct err *start(struct service *v)
         const struct settings *s = v->set;
         uint64_t files = sysinfo_raise_nofile();
         struct pool_limits limits = {
-                .max_running = { [POOL_CONTROL] = 64, [POOL_DATA] = 512, [POOL_BACKEND] = 64, [POOL_JOBS] = 32 },
-                .max_queued = { [POOL_CONTROL] = 4096, [POOL_DATA] = 16384, [POOL_BACKEND] = 1024, [POOL_JOBS] = 1024 },
+                .max_running = { [POOL_CONTROL] = 64, [POOL_DATA] = 512, [POOL_UPLOAD] = 512, [POOL_BACKEND] = 64, [POOL_JOBS] = 32 },
+                .max_queued = { [POOL_CONTROL] = 4096, [POOL_DATA] = 16384, [POOL_UPLOAD] = 16384, [POOL_BACKEND] = 1024, [POOL_JOBS] = 1024 },
         };
         TRY(start_log(v));
         if (files < 1024)

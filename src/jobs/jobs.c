@@ -290,12 +290,14 @@ static void rest(struct job *j)
 {
         int64_t now = clock_mono_ns(), worked = now - j->step_ns;
         struct pool_stats ps;
+        unsigned busy;
 
         if (worked < REST_EVERY_NS)
                 return;
         pool_stats(j->js->pool, &ps);
-        if (ps.running[POOL_DATA] > 0)
-                clock_sleep_ns(MIN(worked * ps.running[POOL_DATA] / 8, REST_MAX_NS));
+        busy = ps.running[POOL_DATA] + ps.running[POOL_UPLOAD];
+        if (busy > 0)
+                clock_sleep_ns(MIN(worked * busy / 8, REST_MAX_NS));
         j->step_ns = clock_mono_ns();
 }
 

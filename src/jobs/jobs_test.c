@@ -25,7 +25,7 @@ static void ok(struct err *e)
 
 static int setup(void **state)
 {
-        static const struct pool_limits limits = { .max_running = { 4, 4, 4, 4 }, .max_queued = { 16, 16, 16, 16 } };
+        static const struct pool_limits limits = { .max_running = { [POOL_JOBS] = 4 }, .max_queued = { [POOL_JOBS] = 16 } };
         struct fixture *f = calloc(1, sizeof(*f));
 
         ok(pool_new(&limits, &f->pool));

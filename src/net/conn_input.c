@@ -117,7 +117,8 @@ static void head_complete(struct conn *c, size_t head_len)
         if (!grown) {
                 net__conn_refuse(c, ERR_NO_MEMORY, "out of memory", 503, true);
         } else if (h->expect_other) {
-                net__conn_refuse(c, ERR_UNSUPPORTED, "unknown expectation", 417, false);
+                /* Whether the body will come is not known: a kept connection might take it for the next request. */
+                net__conn_refuse(c, ERR_UNSUPPORTED, "unknown expectation", 417, h->chunked || h->length);
         } else if (!small || h->length == 0) {
                 dispatch(c);
         } else if (x->end - x->start >= h->length) {
@@ -221,6 +222,8 @@ void net__input_read(struct conn *c)
         }
         if (c->state == CONN_IDLE)
                 net__conn_idle(c);
+        else if (c->state == CONN_DRAIN || c->state == CONN_LINGER)
+                net__conn_again(c); /* what is to be dropped may be here already: no edge would tell */
 }
 
 void net__input_drop(struct conn *c)
@@ -250,6 +253,6 @@ void net__input_drop(struct conn *c)
         }
         if (c->state == CONN_DRAIN && c->dropped == 0) {
                 net__conn_move(c, CONN_IDLE);
-                net__conn_go_on(c);
+                net__conn_again(c); /* not from here: each request of a pipeline would go one call deeper */
         }
 }

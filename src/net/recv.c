@@ -10,6 +10,8 @@
 #include "net/priv.h"
 #include "os/sock.h"
 
+#define CROWDED_WINDOWS 5 /* a window of the minimum rate is so many times shorter while the pool is full */
+
 enum net_got net__recv(struct conn *c, void *p, size_t n, size_t *ret_n)
 {
         if (c->tls) {
@@ -40,18 +42,25 @@ enum net_got net__recv(struct conn *c, void *p, size_t n, size_t *ret_n)
         return NET_GOT;
 }
 
+/* While others wait for the worker that this client holds, its rate is judged sooner. */
+static int64_t window_of(const struct conn *c)
+{
+        int64_t full = net__limits(c)->min_rate_grace_ns;
+        return pool_is_crowded(c->lp->server->pool, c->x->cls) ? full / CROWDED_WINDOWS : full;
+}
+
 /* Waits for the client, and judges its rate when a window is over. */
 static struct err *wait_readable(struct conn *c)
 {
-        const struct http_limits *lim = &c->lp->server->limits;
+        const struct http_limits *lim = net__limits(c);
         struct net_body *b = &c->x->body;
-        int64_t before = clock_mono_ns();
-        struct err *e = sock_wait(c->w.fd, POLLIN, before + lim->min_rate_grace_ns - b->waited_ns);
+        int64_t before = clock_mono_ns(), look_again = lim->min_rate_grace_ns / CROWDED_WINDOWS + 1;
+        struct err *e = sock_wait(c->w.fd, POLLIN, before + look_again - b->waited_ns % look_again);
         if (e && err_code(e) != ERR_TIMEOUT)
                 return e;
         err_free(e);
         b->waited_ns += clock_mono_ns() - before;
-        if (b->waited_ns < lim->min_rate_grace_ns)
+        if (b->waited_ns < look_again || b->waited_ns < window_of(c))
                 return NULL;
         if ((double)b->window_bytes < (double)lim->min_rate * (double)b->waited_ns / 1e9)
                 return err_new(ERR_TIMEOUT, "request body is slower than %llu bytes/s",

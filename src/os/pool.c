@@ -261,6 +261,12 @@ void pool_free(struct pool *p)
         free(p);
 }
 
+bool pool_is_crowded(struct pool *p, enum pool_class cls)
+{
+        LOCK_SCOPE(&p->lock);
+        return p->stats.queued[cls] > 0;
+}
+
 void pool_stats(struct pool *p, struct pool_stats *ret)
 {
         LOCK_SCOPE(&p->lock);

@@ -9,7 +9,8 @@
 #include "base/err.h"
 #include "base/list.h"
 
-enum pool_class { POOL_CONTROL, POOL_DATA, POOL_BACKEND, POOL_JOBS, POOL_CLASS_COUNT };
+/* UPLOAD: what reads from a client while it works, and so lasts as long as the client likes. */
+enum pool_class { POOL_CONTROL, POOL_DATA, POOL_UPLOAD, POOL_BACKEND, POOL_JOBS, POOL_CLASS_COUNT };
 
 struct pool_task {
         struct list link; /* the pool's while queued */
@@ -30,6 +31,8 @@ struct pool_stats {
         unsigned threads, running[POOL_CLASS_COUNT], queued[POOL_CLASS_COUNT];
         uint64_t done, refused;
 };
+/* Whether tasks of this class wait for a worker. */
+bool pool_is_crowded(struct pool *p, enum pool_class cls);
 /* Numbers of this moment. */
 void pool_stats(struct pool *p, struct pool_stats *ret);
 

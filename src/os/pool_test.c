@@ -7,7 +7,8 @@
 #include "os/pool.h"
 #include "os/thread.h"
 
-static const struct pool_limits small = { .max_running = { 2, 3, 1, 1 }, .max_queued = { 4, 100000, 4, 4 } };
+static const struct pool_limits small = { .max_running = { [POOL_CONTROL] = 2, [POOL_DATA] = 3, [POOL_BACKEND] = 1 },
+                                          .max_queued = { [POOL_CONTROL] = 4, [POOL_DATA] = 100000, [POOL_BACKEND] = 4 } };
 
 struct job {
         struct pool_task task;
@@ -106,6 +107,8 @@ static void test_quota_and_refusal(void **state)
         pool_stats(p, &st);
         assert_int_equal(st.running[POOL_CONTROL], 2);
         assert_int_equal(st.queued[POOL_CONTROL], 4);
+        assert_true(pool_is_crowded(p, POOL_CONTROL));
+        assert_false(pool_is_crowded(p, POOL_DATA));
         assert_int_equal(st.refused, 1);
         /* A full class does not hold up another one. */
         assert_true(pool_submit(p, POOL_BACKEND, &other.task));
