@@ -31,6 +31,10 @@ static struct err *commit_here(struct mp_set *set, struct commit_op *op)
         struct mountpath *mp = store__set_choose(set, obj_key_digest(&op->key));
         for (int i = 0;; i++) {
                 struct err *e = store__commit(mp, op);
+                if (err_code(e) == ERR_NOT_FOUND) {
+                        err_free(e);
+                        return store__not_found(set, &op->key);
+                }
                 if (err_code(e) != ERR_BUSY || i == ROUNDS_MAX)
                         return e;
                 err_free(e);
@@ -123,7 +127,8 @@ static struct err *rename_across(struct store *s, struct mp_set *set, const stru
         if (!e)
                 e = delete_if_stamp(set, from, copied, fast);
         row.remove = true;
-        return err_first(e, store__commit_rows(mp, &row, 1, true));
+        /* After a failure the intent must not come back with a power cut: by then the new name may be somebody else's. */
+        return err_first(e, store__commit_rows(mp, &row, 1, !e));
 }
 
 struct err *store_rename(struct store *s, const struct obj_key *from, const struct obj_key *to, bool fast)
@@ -162,10 +167,11 @@ static struct err *recover_one(struct mp_set *set, struct mountpath *mp, struct 
                 return err_new(ERR_CORRUPT, "intent of a rename");
         struct err *e = store__record_get(set, &to, false, &b, &rec, &at);
         if (!e && rec.stamp.hlc > after) /* the copy was made: the rename happened */
-                e = delete_if_stamp(set, &from, stamp, false);
+                TRY(delete_if_stamp(set, &from, stamp, false));
         else if (err_code(e) == ERR_NOT_FOUND)
-                e = NULL;
-        TRY(e);
+                err_free(e);
+        else if (e) /* Whether it happened is not known, and later the new name may be somebody else's. */
+                log_err(LOG_WARN, LOG_FOLDER, e, "a rename that a crash interrupted: both names stay");
         struct commit_row row = { RECORDS_META, k, STR_NONE, true };
         return store__commit_rows(mp, &row, 1, false);
 }

@@ -334,6 +334,20 @@ static void test_identity(void **state)
 }
 
 #ifndef ORLOP_STORE_MEM
+/* As a crash in the middle of a rename to another mountpath leaves it. */
+static void plant_rename_intent(struct mountpath *mp, const struct obj_key *key)
+{
+        AUTO_BUF struct buf k = BUF_INIT, v = BUF_INIT;
+        buf_adds(&k, STR("rename/"));
+        buf_add_u64(&k, __builtin_bswap64(key->bid));
+        buf_adds(&k, key->name);
+        for (int i = 0; i < 28; i++) /* stamps, and the bucket of the new name */
+                buf_addc(&v, 1);
+        buf_add_lstr(&v, STR("new name"));
+        struct commit_row row = { RECORDS_META, buf_str(&k), buf_str(&v), false };
+        assert_ok(store__commit_rows(mp, &row, 1, false));
+}
+
 /* A mountpath that can not be opened: what is not found elsewhere is an error until it is given up, or opened after
  * all. */
 static void test_unopened(void **state)
@@ -349,6 +363,7 @@ static void test_unopened(void **state)
         test_store_begin(&t, 2);
         put_all(t.s, 0, N, "first");
         n = keys_on(t.s, 1, &unused);
+        plant_rename_intent(t.s->mp[0], &key);
         store_close(t.s);
         snprintf(identity, sizeof identity, "%s/orlop/identity", t.path[1]);
         assert_ok(file_read_all(AT_FDCWD, identity, 4096, &saved));
@@ -367,6 +382,8 @@ static void test_unopened(void **state)
                 assert_int_equal(found, N - n);
                 assert_code(test_get(t.s, "nobody", &b), ERR_IO);
                 assert_code(store_delete(t.s, &key, NULL, false), ERR_IO);
+                assert_code(store_set_custom(t.s, &key, STR_NONE, true, false), ERR_IO);
+                assert_code(store_rename(t.s, &key, &key, false), ERR_IO);
                 assert_code(store_scan_open(t.s, 1, STR(""), STR(""), &sc), ERR_IO);
                 if (round == 0) { /* repaired: all is back */
                         assert_ok(file_replace(AT_FDCWD, identity, buf_str(&saved), 0600));

@@ -122,7 +122,9 @@ static struct err *recover(struct store *s)
                 TRY(store__drop_load(s, mp));
                 TRY(store__uploads_load(s, mp));
                 TRY(store__rename_recover(s, mp));
-                TRY(store__cleanup_mountpath(s, mp, 0, &files, &bytes));
+                struct err *e = store__cleanup_mountpath(s, mp, 0, &files, &bytes);
+                if (e) /* what can not be told from garbage stays; objects are none the worse */
+                        log_err(LOG_WARN, LOG_FOLDER, e, "%s: unfinished work was not cleaned", mp->path);
                 if (files)
                         log_info("%s: removed %llu files of trash and unfinished work", mp->path,
                                  (unsigned long long)files);
