@@ -238,6 +238,7 @@ void api_app(struct api *a, struct http_app *ret)
 {
         *ret = (struct http_app){
                 .ctx = a,
+                .before_body = api__redirect_before_body,
                 .on_loop = api__hot_on_loop,
                 .handle = core_handle,
                 .refuse = core_refuse,

@@ -6,6 +6,8 @@
 
 /* http_app members; see net/server.h. Loop threads; never block. */
 enum http_next api__hot_on_loop(void *ctx, struct http_req *rq, struct http_resp *rs, enum pool_class *ret_class);
+/* See http_app.before_body and redirect.c. */
+bool api__redirect_before_body(void *ctx, struct http_req *rq, struct http_resp *rs);
 /* See http_app. */
 void *api__hot_loop_init(void *ctx);
 /* See http_app. */

@@ -104,6 +104,18 @@ static void body_complete(struct conn *c)
         dispatch(c);
 }
 
+/* Whether the app answers without the body, which may never come. */
+static bool answered_before_body(struct conn *c)
+{
+        const struct http_app *app = &c->lp->server->app;
+        struct exchange *x = c->x;
+        if (!app->before_body || !app->before_body(app->ctx, &x->rq, &x->rs))
+                return false;
+        x->active = true;
+        net__conn_answer(c);
+        return true;
+}
+
 static void head_complete(struct conn *c, size_t head_len)
 {
         struct exchange *x = c->x;
@@ -119,6 +131,8 @@ static void head_complete(struct conn *c, size_t head_len)
         } else if (h->expect_other) {
                 /* Whether the body will come is not known: a kept connection might take it for the next request. */
                 net__conn_refuse(c, ERR_UNSUPPORTED, "unknown expectation", 417, h->chunked || h->length);
+        } else if ((h->chunked || h->length) && answered_before_body(c)) {
+                return;
         } else if (!small || h->length == 0) {
                 dispatch(c);
         } else if (x->end - x->start >= h->length) {

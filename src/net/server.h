@@ -16,6 +16,9 @@ enum http_next {
 };
 struct http_app {
         void *ctx;
+        /* On the loop, must not block: with the head of a request that announces a body, before any of it is waited for. True: rs is the answer,
+         * and the body is not wanted. May be null. */
+        bool (*before_body)(void *ctx, struct http_req *rq, struct http_resp *rs);
         /* On the loop, must not block: with the head complete, and the body too if it is small (body_mem). May be null: all go to POOL_DATA. */
         enum http_next (*on_loop)(void *ctx, struct http_req *rq, struct http_resp *rs, enum pool_class *ret_class);
         /* On a worker: must leave a complete response. */

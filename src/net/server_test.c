@@ -740,6 +740,53 @@ static void test_address_in_use(void **state)
 static char *dir;
 static char cert_path[400], key_path[400];
 
+/* A client that announces a body and sends none, since it only wants to know where to send it. */
+static void before_body(struct fixture *f, struct tls_ctx *tls, const char *length)
+{
+        struct client c;
+        char text[256], body[16];
+        int n = snprintf(text, sizeof(text), "PUT /before?close HTTP/1.1\r\nHost: a\r\nConnection: close\r\n%s\r\n\r\n",
+                         length);
+        client_open(&c, f, tls);
+        assert_true(client_send(&c, text, (size_t)n));
+        assert_int_equal(client_head(&c), 307);
+        assert_false(c.head.keep_alive);
+        assert_int_equal(c.head.length, 10);
+        while (c.n < 10)
+                c.n += client_recv(&c, c.in + c.n, 10 - c.n);
+        assert_memory_equal(c.in, "elsewhere\n", 10);
+        assert_int_equal(client_recv(&c, body, sizeof(body)), 0);
+        client_close(&c);
+}
+
+static void test_before_body(void **state)
+{
+        static const char *const lengths[] = { "Content-Length: 1", "Content-Length: 1000", "Content-Length: 1000000000",
+                                               "Transfer-Encoding: chunked" };
+        struct fixture f;
+        struct client c;
+        (void)state;
+        start(&f, (struct http_limits){ 0 }, NULL);
+        for (size_t i = 0; i < ARRAY_LEN(lengths); i++)
+                before_body(&f, NULL, lengths[i]);
+        /* Without a body it is not asked; when the body comes nevertheless, it is dropped and the connection goes on. */
+        client_open(&c, &f, NULL);
+        client_get(&c, "/before");
+        assert_int_equal(client_head(&c), 404);
+        client_close(&c);
+        client_open(&c, &f, NULL);
+        static const char request[] = "PUT /before HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody"
+                                      "GET /wmem?n=100 HTTP/1.1\r\nHost: a\r\n\r\n";
+        assert_true(client_send(&c, request, sizeof(request) - 1));
+        assert_int_equal(client_head(&c), 307);
+        while (c.n < 10)
+                c.n += client_recv(&c, c.in + c.n, sizeof(c.in) - c.n);
+        memmove(c.in, c.in + 10, c.n -= 10);
+        assert_int_equal(client_head(&c), 200);
+        client_close(&c);
+        stop(&f);
+}
+
 static void test_tls(void **state)
 {
         struct tls_ctx *server, *client;
@@ -765,6 +812,7 @@ static void test_tls(void **state)
         check_count(&old, 300000);
         upload(&old, "/count", 60000, false);
         check_count(&old, 60000);
+        before_body(&f, client, "Content-Length: 1000");
         /* Another certificate: new connections see it, the old one lives on. */
         test_cert_make(dir, "node.example", 2, cert_path, key_path);
         assert_ok(tls_server_reload(server));
@@ -844,6 +892,7 @@ int main(void)
                 cmocka_unit_test(test_address_limit),
                 cmocka_unit_test(test_out_of_descriptors),
                 cmocka_unit_test(test_address_in_use),
+                cmocka_unit_test(test_before_body),
                 cmocka_unit_test(test_tls),
                 cmocka_unit_test(test_tls_misuse),
         };

@@ -140,6 +140,16 @@ static bool answer_quick(struct testapp *t, struct http_req *rq, struct http_res
         return true;
 }
 
+static bool before_body(void *ctx, struct http_req *rq, struct http_resp *rs)
+{
+        (void)ctx;
+        if (!str_eq(rq->path, STR("/before")))
+                return false;
+        rs->close = str_eq(rq->query, STR("close"));
+        answer_text(rs, 307, STR("elsewhere\n"));
+        return true;
+}
+
 static enum http_next on_loop(void *ctx, struct http_req *rq, struct http_resp *rs, enum pool_class *ret_class)
 {
         struct testapp *t = ctx;
@@ -260,7 +270,7 @@ struct err *testapp_new(unsigned workers, unsigned queued, struct testapp **ret)
 struct err *testapp_serve(struct testapp *t, struct http_server_options *o)
 {
         o->pool = t->pool;
-        o->app = (struct http_app){ .ctx = t, .on_loop = on_loop, .handle = handle, .on_sent = on_sent };
+        o->app = (struct http_app){ .ctx = t, .before_body = before_body, .on_loop = on_loop, .handle = handle, .on_sent = on_sent };
         TRY(http_server_new(o, &t->server));
         TRY(thread_start(&t->completer, "completer", THREAD_OTHER, completer_main, t));
         return http_server_start(t->server);
