@@ -77,6 +77,8 @@ static bool hot_get_headers(const struct http_head *h)
                 char c = (char)(n.p[0] | 0x20);
                 if (c == 'r' && str_eq_nocase(n, STR("Range")))
                         return false;
+                if (c == 'o' && str_eq_nocase(n, STR("Origin")))
+                        return false;
                 if (c == 'a' && n.n > 4 && n.p[3] == '-' && str_eq_nocase((struct str){ n.p, 4 }, STR("Ais-")))
                         return false;
         }
@@ -147,13 +149,13 @@ static bool hot_put_headers(const struct http_head *h, struct str *ret_type, str
         for (unsigned i = 0; i < h->nheaders; i++) {
                 struct str n = h->headers[i].name;
                 char c = (char)(n.p[0] | 0x20);
-                if (c == 'i' && str_starts(n, STR("If-")))
+                if ((c == 'i' && str_starts(n, STR("If-"))) || (c == 'o' && str_eq_nocase(n, STR("Origin"))))
                         return false;
                 if (c != 'a' || n.n < 4 || n.p[3] != '-')
                         continue;
-                if (str_eq_nocase(n, STR("Ais-Checksum-Type")))
+                if (str_eq_nocase(n, STR("Ais-Checksum-Type")) && ret_type->p == NULL)
                         *ret_type = h->headers[i].value;
-                else if (str_eq_nocase(n, STR("Ais-Checksum-Value")))
+                else if (str_eq_nocase(n, STR("Ais-Checksum-Value")) && ret_value->p == NULL)
                         *ret_value = h->headers[i].value;
                 else
                         return false;

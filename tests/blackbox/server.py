@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_BINARY = ROOT / "build" / "release" / "orlopd"
-READY = re.compile(r"ready (http://\S+)")
+READY = re.compile(r"ready (https?://\S+)")
 
 
 def free_port():
@@ -32,10 +32,11 @@ def free_port():
 class Server:
     """orlopd on loopback in a directory of its own, several mountpaths."""
 
-    def __init__(self, mountpaths=4, base=None):
+    def __init__(self, mountpaths=4, base=None, options=()):
         self.binary = os.environ.get("ORLOPD", str(DEFAULT_BINARY))
         self.base = Path(base or tempfile.mkdtemp(prefix="orlop-blackbox-"))
         self.mountpaths = [self.base / f"mp{i + 1}" for i in range(mountpaths)]
+        self.options = [str(o) for o in options]
         self.log = self.base / "log"
         self.port = free_port()
         self.proc = None
@@ -43,7 +44,7 @@ class Server:
 
     def start(self, timeout=30):
         args = [self.binary, "--listen", f"127.0.0.1:{self.port}"]
-        args += os.environ.get("ORLOPD_ARGS", "").split()
+        args += os.environ.get("ORLOPD_ARGS", "").split() + self.options
         args += [str(m) for m in self.mountpaths]
         mark = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as out:

@@ -144,7 +144,7 @@ def test_bucket_renamed_destroyed_made_again(wire, bck, new_name, cleanup, clien
         [("Range", "bytes=1-2")], [("range", "bytes=1-2")], [("Range", "bytes=100-")], [("RANGE", "bytes=1-1,2-2")], [("Range", "")],
         [("If-None-Match", "*")], [("Accept-Encoding", "gzip")], [("Content-Type", "application/json")],
         [("Ais-Caller-Id", "x")], [("ais-caller-id", "x")], [("AIS-CALLER-ID", "x")],
-        [("Ais-Blob-Download", "true")], [("ais-blob-download", "true")], [("Authorization", "Bearer x")],
+        [("Ais-Blob-Download", "true")], [("ais-blob-download", "true")], [("Authorization", "Bearer x")], [("Origin", "http://elsewhere.example")],
     ],
     ids=str,
 )
@@ -256,6 +256,8 @@ def test_put_with_checksums(wire, bck):
         (_cksum("md5", "8d777f385d3dfec8815d20f7496026dc"), 200), (_cksum("none", good), 200),
         ([("Ais-Checksum-Type", "xxhash2")], 200), ([("Ais-Checksum-Value", good)], 200), (_cksum("xxhash2", ""), 200),
         ([("ais-checksum-type", "xxhash2"), ("ais-checksum-value", other)], 500),
+        (_cksum("xxhash2", good) + _cksum("xxhash2", other), None), (_cksum("xxhash2", other) + _cksum("xxhash2", good), None),
+        ([("Origin", "http://elsewhere.example")], None), ([("If-None-Match", "*")], None),
     ):
         for more in ("", "&skip_vc=true"):
             reply = twins.put(b"data", headers, more)
