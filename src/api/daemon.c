@@ -244,8 +244,8 @@ static struct err *save_mountpaths(struct api_req *r)
                 return err_static(ERR_NO_MEMORY);
         TRY(store_mountpaths(r->node->store, have, CLUSTER_MOUNTPATHS_MAX, &n));
         for (unsigned i = 0; i < n; i++)
-                list[i] =
-                        (struct cluster_mountpath){ have[i].path, have[i].label, have[i].state != MOUNTPATH_DISABLED };
+                list[i] = (struct cluster_mountpath){ have[i].path, have[i].label,
+                                                      have[i].state != MOUNTPATH_DISABLED || have[i].unopened };
         return cluster_mountpaths_set(r->node->cluster, list, n);
 }
 

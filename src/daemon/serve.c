@@ -152,7 +152,8 @@ static struct err *publish_mountpaths(struct service *v, const struct snapshot *
         struct err *e = have && list ? store_mountpaths(v->node.store, have, CLUSTER_MOUNTPATHS_MAX, &n) : err_static(ERR_NO_MEMORY);
         bool same = n == snap->mountpath_count;
         for (unsigned i = 0; e == NULL && i < n; i++) {
-                list[i] = (struct cluster_mountpath){ have[i].path, have[i].label, have[i].state != MOUNTPATH_DISABLED };
+                list[i] = (struct cluster_mountpath){ have[i].path, have[i].label,
+                                                      have[i].state != MOUNTPATH_DISABLED || have[i].unopened };
                 bool found = false;
                 for (size_t k = 0; k < snap->mountpath_count && !found; k++)
                         found = strcmp(snap->mountpaths[k].path, list[i].path) == 0 && snap->mountpaths[k].enabled == list[i].enabled;
@@ -170,6 +171,7 @@ static struct err *open_store(struct service *v)
 {
         AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(v->node.cluster);
         const char *paths[SETTINGS_DIRS_MAX + CLUSTER_MOUNTPATHS_MAX], *labels[SETTINGS_DIRS_MAX + CLUSTER_MOUNTPATHS_MAX];
+        bool known[SETTINGS_DIRS_MAX + CLUSTER_MOUNTPATHS_MAX] = { false };
         unsigned n = 0;
         uint64_t cache = 0;
         for (; n < v->set->ndirs; n++) {
@@ -186,14 +188,16 @@ static struct err *open_store(struct service *v)
                         k++;
                 if (k < given) {
                         labels[k] = snap->mountpaths[i].label;
+                        known[k] = true;
                 } else {
                         paths[n] = snap->mountpaths[i].path;
+                        known[n] = true;
                         labels[n++] = snap->mountpaths[i].label;
                 }
         }
         if (v->set->cache_size.n > 0 && !str_size(v->set->cache_size, &cache))
                 return err_new(ERR_INVALID, "--cache-size: expecting a size such as 256MiB");
-        struct store_options o = { .paths = paths, .labels = labels, .npaths = n, .cluster_uuid = snap->uuid, .target_id = snap->target->id,
+        struct store_options o = { .paths = paths, .labels = labels, .npaths = n, .known = known, .cluster_uuid = snap->uuid, .target_id = snap->target->id,
                                    .node = (uint32_t)snap->target->digest, .cache_bytes = cache, .render = api_render_object };
         struct err *e = store_open(&o, &v->node.store);
         for (size_t i = 0; e == NULL && i < snap->mountpath_count; i++) {

@@ -173,15 +173,18 @@ static struct err *make_directory(const char *path)
         return NULL;
 }
 
-struct err *mountpath__open(struct mountpath *mp, bool create)
+struct err *mountpath__open(struct mountpath *mp, enum mountpath_make make)
 {
         struct store *s = mp->store;
         struct mountpath_identity id;
         struct fs_usage fs;
-        if (create)
+        if (make == MOUNTPATH_MAKE_ALL)
                 TRY_WRAP(make_directory(mp->path), "mountpath %s", mp->path);
-        TRY(mountpath_lock(mp->path, true, s->cluster_uuid, s->target_id, &mp->orlop_fd, &id));
-        struct err *e = NULL;
+        struct err *e = mountpath_lock(mp->path, make != MOUNTPATH_MAKE_NOTHING, s->cluster_uuid, s->target_id,
+                                       &mp->orlop_fd, &id);
+        if (err_code(e) == ERR_NOT_FOUND && make == MOUNTPATH_MAKE_NOTHING)
+                return err_wrap(e, "mountpath %s was in use before; is its disk mounted?", mp->path);
+        TRY(e);
         if (*mp->id && strcmp(mp->id, id.id) != 0)
                 e = err_new(ERR_FOREIGN, "another file system lies at %s now", mp->path);
         if (!e)

@@ -8,8 +8,13 @@
 
 /* A mountpath with the next index, not open yet, not in the store yet. ERR_INVALID. */
 MUST_CHECK struct err *mountpath__new(struct store *s, const char *path, const char *label, struct mountpath **ret);
-/* Opens all that lies in it; ACTIVE afterwards. create: the directory itself may be made too. */
-MUST_CHECK struct err *mountpath__open(struct mountpath *mp, bool create);
+enum mountpath_make {
+        MOUNTPATH_MAKE_NOTHING, /* it was here before: NOT_FOUND */
+        MOUNTPATH_MAKE_INSIDE,  /* the directory must be there, what lies in it may be made */
+        MOUNTPATH_MAKE_ALL,
+};
+/* Opens all that lies in it; ACTIVE afterwards. */
+MUST_CHECK struct err *mountpath__open(struct mountpath *mp, enum mountpath_make make);
 /* Commits what waits and closes it; nobody is in it. Closing what is closed is fine. */
 void mountpath__close(struct mountpath *mp);
 /* Whether one path lies within the other, or both are the same. */

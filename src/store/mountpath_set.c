@@ -72,7 +72,7 @@ static struct err *join(struct store *s, struct mountpath *mp)
 {
         struct peers p;
         uint64_t files = 0, bytes = 0;
-        TRY(mountpath__open(mp, false));
+        TRY(mountpath__open(mp, MOUNTPATH_MAKE_INSIDE));
         struct err *e = store__drop_load(s, mp);
         if (!e)
                 e = store__uploads_load(s, mp);
@@ -86,6 +86,9 @@ static struct err *join(struct store *s, struct mountpath *mp)
         }
         if (e) {
                 atomic_store(&mp->state, MOUNTPATH_DISABLED);
+                atomic_store(&mp->open, false);
+                while (atomic_load(&mp->users)) /* the background may look into it already */
+                        clock_sleep_ns(NS_PER_MS);
                 mountpath__close(mp);
         }
         return e;
@@ -295,7 +298,7 @@ static struct err *reopen(struct mountpath *mp)
 {
         mountpath__close(mp);
         for (int i = 1;; i++) {
-                struct err *e = mountpath__open(mp, false);
+                struct err *e = mountpath__open(mp, MOUNTPATH_MAKE_NOTHING);
                 if (!e || i == REVIVE_TRIES)
                         return e;
                 err_free(e);
@@ -320,6 +323,7 @@ static void revive(struct store *s, struct mountpath *mp)
         if (!atomic_load(&mp->users)) { /* else the next tick tries */
                 e = reopen(mp);
                 atomic_store(&mp->full, false);
+                cache_drop(s->cache, lies_on, mp); /* the failed batch may have come to life */
                 if (!e)
                         log_info("%s: there is space again", mp->path);
         }
@@ -366,6 +370,7 @@ struct err *store_mountpaths(struct store *s, struct mountpath_info *ret, unsign
                 str_copy(info->label, sizeof info->label, str_of(mp->label));
                 info->state = (enum mountpath_state)atomic_load(&mp->state);
                 info->index = mp->index;
+                info->unopened = atomic_load(&mp->unopened);
                 if (!mountpath_enter(mp))
                         continue;
                 err_free(fs_usage(mp->orlop_fd, &info->fs)); /* zero then */

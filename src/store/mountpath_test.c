@@ -216,6 +216,39 @@ static void test_enable(void **state)
         test_store_end(&t);
 }
 
+/* A path that was in use before and is empty now, as when its disk is not mounted, is not taken for a new one. */
+static void test_known_but_empty(void **state)
+{
+        (void)state;
+        static const bool known[TEST_MOUNTPATHS] = { true, true };
+        struct test_store t;
+        struct mountpath_info info[4];
+        AUTO_BUF struct buf b = BUF_INIT;
+        char away[200];
+        unsigned n;
+        test_store_begin(&t, 2);
+        put_all(t.s, 0, N, "first");
+        store_close(t.s);
+        snprintf(away, sizeof away, "%s/away", t.dir);
+        assert_ok(file_rename(AT_FDCWD, t.path[1], AT_FDCWD, away));
+        assert_ok(file_mkdir(AT_FDCWD, t.path[1], 0755));
+        t.o.known = known;
+        for (unsigned round = 0; round < 2; round++) {
+                test_store_open(&t);
+                assert_code(test_get(t.s, "nobody", &b), ERR_IO);
+                assert_ok(store_mountpaths(t.s, info, 4, &n));
+                assert_int_equal(n, 2);
+                assert_true(info[1].unopened);
+                assert_int_equal(info[1].state, MOUNTPATH_DISABLED);
+                store_close(t.s);
+        }
+        assert_ok(file_remove_tree(AT_FDCWD, t.path[1]));
+        assert_ok(file_rename(AT_FDCWD, away, AT_FDCWD, t.path[1]));
+        test_store_open(&t);
+        check_all(t.s, 0, N, "first");
+        test_store_end(&t);
+}
+
 /* A mountpath leaves while a resilver drops tombstones: those of deletes since then must stay. */
 struct late_leave {
         struct test_store *t;
@@ -422,6 +455,7 @@ int main(void)
                 cmocka_unit_test(test_enable),          cmocka_unit_test(test_restarts),
                 cmocka_unit_test(test_no_resurrection),
                 cmocka_unit_test(test_unopened),
+                cmocka_unit_test(test_known_but_empty),
                 cmocka_unit_test(test_leave_during_resilver),
 #endif
         };

@@ -43,6 +43,7 @@ static struct err *set_options(struct store *s, const struct store_options *o)
             !str_copy(s->target_id, sizeof s->target_id, str_of(o->target_id ? o->target_id : "")))
                 return err_new(ERR_INVALID, "cluster or target id is too long");
         s->o.paths = s->o.labels = NULL; /* borrowed for the call only */
+        s->o.known = NULL;
         s->o.cluster_uuid = s->cluster_uuid;
         s->o.target_id = s->target_id;
         s->o.small_max = o->small_max ? o->small_max : STORE_SMALL_MAX_DEFAULT;
@@ -74,7 +75,7 @@ static struct err *open_mountpaths(struct store *s, const struct store_options *
                 struct mountpath *mp;
                 TRY(mountpath__new(s, o->paths[i], o->labels ? o->labels[i] : NULL, &mp));
                 s->mp[s->nmp++] = mp;
-                struct err *e = mountpath__open(mp, true);
+                struct err *e = mountpath__open(mp, o->known && o->known[i] ? MOUNTPATH_MAKE_NOTHING : MOUNTPATH_MAKE_ALL);
                 if (!e) {
                         opened++;
                         continue;

@@ -28,6 +28,9 @@ struct store_options {
         const char *const *paths; /* mountpaths: one directory per disk; created if absent */
         const char *const *labels;/* may be null; items may be null */
         unsigned npaths;
+        /* May be null. True: the path was in use before, so one where nothing lies (a disk that is not mounted) is not
+         * made anew, it could not be opened. */
+        const bool *known;
         /* Written into each mountpath's identity at first use; else compared: ERR_FOREIGN. */
         const char *cluster_uuid, *target_id;
         uint32_t node;            /* number in stamps */
@@ -200,6 +203,7 @@ struct mountpath_info {
         struct fs_usage fs;
         uint64_t objects_estimate;
         unsigned index;
+        bool unopened; /* DISABLED by no one's will: it could not be opened */
 };
 /* All mountpaths; n <= max. */
 MUST_CHECK struct err *store_mountpaths(struct store *s, struct mountpath_info *ret, unsigned max, unsigned *ret_n);
