@@ -15,7 +15,7 @@
 #include "base/hash.h"
 #include "os/file.h"
 
-enum { BLOCK = 32768, HEAD = 7, BATCH_HEAD = 12, TAG_LOG_DATA = 3, FILES_MAX = 256 };
+enum { BLOCK = 32768, HEAD = 7, BATCH_HEAD = 12, TAG_LOG_DATA = 3 };
 enum fragment_type { FRAGMENT_FULL = 1, FRAGMENT_FIRST, FRAGMENT_MIDDLE, FRAGMENT_LAST };
 #define FILE_MAX ((size_t)1 << 30)
 
@@ -88,23 +88,34 @@ static bool marked_behind(struct str file, size_t at)
         return false;
 }
 
-/* Takes note of a good record's numbers. False when a fragment stands where it can not. */
-static bool follow(const struct fragment *f, bool *inside, struct log_facts *ret, uint64_t *next)
+/* The record that is being put together. */
+struct open_record {
+        bool inside;
+        char head[BATCH_HEAD]; /* may be cut by a fragment's end too */
+        size_t head_n;
+};
+
+/* Takes the next fragment, and note of a whole record's numbers. False when a fragment stands where it can not. */
+static bool follow(const struct fragment *f, struct open_record *o, struct log_facts *ret)
 {
         bool begins = f->type == FRAGMENT_FULL || f->type == FRAGMENT_FIRST;
+        size_t n;
 
-        if (begins == *inside)
+        if (begins == o->inside)
                 return false;
-        if (begins) {
-                if (f->payload.n < BATCH_HEAD)
-                        return false;
-                if (!ret->first_sequence)
-                        ret->first_sequence = u64_at(f->payload.p);
-                *next = u64_at(f->payload.p) + u32_at(f->payload.p + 8);
-        }
-        *inside = f->type == FRAGMENT_FIRST || f->type == FRAGMENT_MIDDLE;
-        if (!*inside)
-                ret->next_sequence = *next;
+        if (begins)
+                o->head_n = 0;
+        n = MIN(f->payload.n, BATCH_HEAD - o->head_n);
+        memcpy(o->head + o->head_n, f->payload.p, n);
+        o->head_n += n;
+        o->inside = f->type == FRAGMENT_FIRST || f->type == FRAGMENT_MIDDLE;
+        if (o->inside)
+                return true;
+        if (o->head_n < BATCH_HEAD)
+                return false;
+        if (!ret->first_sequence)
+                ret->first_sequence = u64_at(o->head);
+        ret->next_sequence = u64_at(o->head) + u32_at(o->head + 8);
         return true;
 }
 
@@ -127,22 +138,21 @@ static bool all_zero(struct str s)
 void log_tail_read(struct str file, struct log_facts *ret)
 {
         size_t at = 0, record_at = 0;
-        bool inside = false;
-        uint64_t next = 0;
+        struct open_record o = { .inside = false };
 
         *ret = (struct log_facts){ .tail = LOG_TAIL_SOUND, .bad_at = -1 };
         while ((at = skip_padding(at)) < file.n) {
                 struct fragment f;
 
-                if (!inside)
+                if (!o.inside)
                         record_at = at;
-                if (!fragment_at(file, at, &f) || !follow(&f, &inside, ret, &next))
+                if (!fragment_at(file, at, &f) || !follow(&f, &o, ret))
                         break;
                 at += HEAD + f.payload.n;
         }
-        if (at >= file.n && !inside)
+        if (at >= file.n && !o.inside)
                 return;
-        if (!inside && all_zero(str_skip(file, at)))
+        if (!o.inside && all_zero(str_skip(file, at)))
                 return; /* space that was reserved */
         ret->bad_at = (int64_t)record_at;
         ret->tail = marked_behind(file, MIN(at, file.n)) ? LOG_TAIL_DAMAGED : LOG_TAIL_TORN;
@@ -151,8 +161,8 @@ void log_tail_read(struct str file, struct log_facts *ret)
 /* ---- a directory ---- */
 
 struct log_files {
-        unsigned n;
-        uint64_t number[FILES_MAX];
+        size_t n, cap;
+        uint64_t *number;
 };
 
 static struct err *collect(void *arg, const char *name, unsigned char type)
@@ -164,8 +174,15 @@ static struct err *collect(void *arg, const char *name, unsigned char type)
         (void)type;
         if (!str_ends(s, STR(".log")) || !str_u64((struct str){ s.p, s.n - 4 }, &number))
                 return NULL;
-        if (l->n == FILES_MAX)
-                return err_new(ERR_CORRUPT, "more than %d log files", FILES_MAX);
+        if (l->n == l->cap) { /* one more with each start, until the engine writes out what they hold */
+                size_t cap = l->cap ? l->cap * 2 : 16;
+                uint64_t *more = reallocarray(l->number, cap, sizeof(*more));
+
+                if (!more)
+                        return err_static(ERR_NO_MEMORY);
+                l->number = more;
+                l->cap = cap;
+        }
         l->number[l->n++] = number;
         return NULL;
 }
@@ -185,23 +202,21 @@ static enum log_tail judge_next(const struct log_facts *before, const struct log
         return gap ? LOG_TAIL_DAMAGED : f->tail;
 }
 
-struct err *log_tail_judge(const char *dir, enum log_tail *ret, char name[static 64])
+static struct err *judge_files(int fd, const struct log_files *files, enum log_tail *ret, char name[static 64])
 {
-        struct log_files files = { 0 };
         struct log_facts before = { .tail = LOG_TAIL_SOUND }, f;
         enum log_tail worst = LOG_TAIL_SOUND;
-        AUTO_FD int fd = -1;
 
-        TRY(file_open_dir(AT_FDCWD, dir, &fd));
-        TRY(file_each(fd, ".", collect, &files));
-        qsort(files.number, files.n, sizeof(files.number[0]), by_number);
-        for (unsigned i = 0; i < files.n; i++) {
+        for (size_t i = 0; i < files->n; i++) {
                 AUTO_BUF struct buf b = BUF_INIT;
+                AUTO_FD int log = -1;
                 char file[64];
                 enum log_tail here;
 
-                (void)snprintf(file, sizeof(file), "%06llu.log", (unsigned long long)files.number[i]);
+                (void)snprintf(file, sizeof(file), "%06llu.log", (unsigned long long)files->number[i]);
                 TRY(file_read_all(fd, file, FILE_MAX, &b));
+                TRY(file_open(fd, file, O_RDONLY, 0, &log));
+                TRY_WRAP(file_datasync(log), "%s", file);
                 log_tail_read(buf_str(&b), &f);
                 here = judge_next(&before, &f);
                 if (here > worst) {
@@ -212,4 +227,20 @@ struct err *log_tail_judge(const char *dir, enum log_tail *ret, char name[static
         }
         *ret = worst;
         return NULL;
+}
+
+struct err *log_tail_judge(const char *dir, enum log_tail *ret, char name[static 64])
+{
+        struct log_files files = { 0 };
+        AUTO_FD int fd = -1;
+        struct err *e;
+
+        TRY(file_open_dir(AT_FDCWD, dir, &fd));
+        e = file_each(fd, ".", collect, &files);
+        if (!e && files.n > 0)
+                qsort(files.number, files.n, sizeof(files.number[0]), by_number);
+        if (!e)
+                e = judge_files(fd, &files, ret, name);
+        free(files.number);
+        return e;
 }

@@ -22,7 +22,8 @@ struct log_facts {
 };
 /* Judges the bytes of one log file. Pure. */
 void log_tail_read(struct str file, struct log_facts *ret);
-/* Judges all log files of a records directory, oldest first; none there is SOUND. The name of the worst file goes to name. IO. */
+/* Judges all log files of a records directory, oldest first; none there is SOUND. The name of the worst file goes to name. Syncs them too: what is replayed, and
+ * kept in these files, must not be less durable than what will be written after it. IO. */
 MUST_CHECK struct err *log_tail_judge(const char *dir, enum log_tail *ret, char name[static 64]);
 
 #endif

@@ -145,6 +145,27 @@ static void test_flip_anywhere(void **state)
         }
 }
 
+/* A record's first fragment may be as short as what a block has left, its own head cut too. */
+static void test_short_first_fragment(void **state)
+{
+        struct log_facts f;
+
+        (void)state;
+        for (size_t left = 0; left < 40; left++) {
+                AUTO_BUF struct buf b = BUF_INIT;
+
+                while (b.n < BLOCK - 6000)
+                        add_batch(&b, 1 + b.n, 5000, true);
+                add_batch(&b, 9000, BLOCK - b.n - left - 7 - 12 - 2 - sizeof(LOG_TAIL_MARK) + 1, true);
+                assert_int_equal(b.n, BLOCK - left);
+                add_batch(&b, 9001, 20, true);
+                add_batch(&b, 9002, 20, true);
+                log_tail_read(buf_str(&b), &f);
+                assert_int_equal(f.tail, LOG_TAIL_SOUND);
+                assert_int_equal(f.next_sequence, 9003);
+        }
+}
+
 /* Without marks nothing tells that a record was on stable storage: a lost page in the middle is a torn end. */
 static void test_unmarked(void **state)
 {
@@ -215,6 +236,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_sound),    cmocka_unit_test(test_cut_anywhere), cmocka_unit_test(test_flip_anywhere),
                 cmocka_unit_test(test_unmarked), cmocka_unit_test(test_own_mark),     cmocka_unit_test(test_directory),
+                cmocka_unit_test(test_short_first_fragment),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

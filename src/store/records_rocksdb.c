@@ -2,8 +2,8 @@
  *
  * What the options are for: little memory when idle (memtables grow as they fill, one bounded block cache for all
  * mountpaths), a log that is replayed quickly (at most 64 MiB), and no silent loss: checksums on every read, and a log
- * of which only an end that was never acknowledged may be missing (log_tail.h). RocksDB turns read-only by itself after a failed write or sync of its
- * log; the commit thread above does so too. */
+ * of which only an end that was never acknowledged may be missing (log_tail.h). RocksDB turns read-only by itself after
+ * a failed write or sync of its log; the commit thread above does so too. */
 #include "store/records.h"
 
 #include <rocksdb/c.h>
@@ -203,7 +203,7 @@ static struct err *new_records(struct records_env *e, const char *dir, bool crea
         if (!r)
                 return err_static(ERR_NO_MEMORY);
         mutex_init(&r->write_lock, "records", RANK_LEAF);
-        r->synced = r->sealed = true; /* what a log holds is written to tables when it is opened */
+        r->synced = r->sealed = true; /* older log files are synced before they are replayed */
         for (int f = 0; f < RECORDS_FAMILIES; f++)
                 r->options[f] = family_options(e, (enum records_family)f);
         r->read = rocksdb_readoptions_create();
