@@ -1,6 +1,9 @@
-/* bench/main.c: orlop-bench, the load generator: see README.md. Each connection sends a request, reads its answer to the
- * last byte, notes the time that took, and goes on, until the time is over. Prints one line:
- * RESULT requests µs bytes errors p50 p99 max (of latencies in µs). Exit code 1 when a connection is refused or lost. */
+/* bench/main.c: orlop-bench, the load generator: see README.md. Each connection sends a request, reads its answer to
+ * the last byte, notes the time that took, and goes on, until the time is over. Prints one line:
+ * RESULT requests µs bytes errors p50 p99 max (of latencies in µs).
+ *
+ * Failure: exit code 1 when a connection is refused or lost, or an answer is no HTTP/1.1 with a length; 2 for usage. A
+ * status other than 2xx is counted and goes on. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,7 +101,8 @@ static bool send_more(struct client *c)
                 size_t head = c->out_sent < c->out_n ? c->out_n - c->out_sent : 0;
                 size_t body_at = c->out_sent > c->out_n ? c->out_sent - c->out_n : 0;
                 struct iovec iov[2] = { { c->out + c->out_n - head, head }, { l->body + body_at, l->body_n - body_at } };
-                struct msghdr m = { .msg_iov = head ? iov : iov + 1, .msg_iovlen = (head ? 1u : 0u) + (l->body_n ? 1u : 0u) };
+                struct msghdr m = { .msg_iov = head ? iov : iov + 1 };
+                m.msg_iovlen = (head ? 1u : 0u) + (l->body_n ? 1u : 0u);
                 ssize_t n = sendmsg(c->w.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
                 if (n < 0 && errno == EAGAIN)
                         return true;
@@ -115,8 +119,9 @@ static bool send_request(struct client *c)
         const struct load *l = w->load;
         int n;
         if (l->put)
-                n = snprintf(c->out, sizeof c->out, "PUT %s%lx-%u-%llu%s HTTP/1.1\r\nHost: %s\r\nContent-Length: %zu\r\n\r\n", l->prefix, l->run,
-                             w->index, (unsigned long long)w->turn++, l->query, l->address, l->body_n);
+                n = snprintf(c->out, sizeof c->out,
+                             "PUT %s%lx-%u-%llu%s HTTP/1.1\r\nHost: %s\r\nContent-Length: %zu\r\n\r\n", l->prefix,
+                             l->run, w->index, (unsigned long long)w->turn++, l->query, l->address, l->body_n);
         else
                 n = snprintf(c->out, sizeof c->out, "GET %s%llu%s HTTP/1.1\r\nHost: %s\r\n\r\n", l->prefix,
                              (unsigned long long)(w->turn++ % l->count), l->query, l->address);
@@ -265,15 +270,17 @@ static struct err *measure(const struct load *l)
         }
         if (sum->lost)
                 return err_static(ERR_CLOSED);
-        printf("RESULT %llu %lld %llu %llu %.1f %.1f %.1f\n", (unsigned long long)sum->requests, (long long)(sum->end_ns - begin) / 1000,
-               (unsigned long long)sum->bytes, (unsigned long long)sum->errors, percentile(sum->latencies, sum->requests, 0.5),
-               percentile(sum->latencies, sum->requests, 0.99), (double)sum->max_ns / 1e3);
+        printf("RESULT %llu %lld %llu %llu %.1f %.1f %.1f\n", (unsigned long long)sum->requests,
+               (long long)(sum->end_ns - begin) / 1000, (unsigned long long)sum->bytes, (unsigned long long)sum->errors,
+               percentile(sum->latencies, sum->requests, 0.5), percentile(sum->latencies, sum->requests, 0.99),
+               (double)sum->max_ns / 1e3);
         return NULL; /* the process ends: connections and loops with it */
 }
 
 static struct err *load_of(char **argv, struct load *l)
 {
-        *l = (struct load){ .put = strcmp(argv[1], "put") == 0, .address = argv[2], .prefix = argv[5], .query = argv[7] };
+        *l = (struct load){ .address = argv[2], .prefix = argv[5], .query = argv[7] };
+        l->put = strcmp(argv[1], "put") == 0;
         TRY(sock_split_address(str_of(argv[2]), &l->host, &l->port));
         l->connections = (unsigned)strtoul(argv[3], NULL, 10);
         l->run_ns = (int64_t)(strtod(argv[4], NULL) * 1e9);
