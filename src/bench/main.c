@@ -100,7 +100,8 @@ static bool send_more(struct client *c)
         while (c->out_sent < c->out_n + l->body_n) {
                 size_t head = c->out_sent < c->out_n ? c->out_n - c->out_sent : 0;
                 size_t body_at = c->out_sent > c->out_n ? c->out_sent - c->out_n : 0;
-                struct iovec iov[2] = { { c->out + c->out_n - head, head }, { l->body + body_at, l->body_n - body_at } };
+                struct iovec iov[2] = { { c->out + c->out_n - head, head },
+                                        { l->body + body_at, l->body_n - body_at } };
                 struct msghdr m = { .msg_iov = head ? iov : iov + 1 };
                 m.msg_iovlen = (head ? 1u : 0u) + (l->body_n ? 1u : 0u);
                 ssize_t n = sendmsg(c->w.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
