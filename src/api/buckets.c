@@ -28,6 +28,8 @@ static struct err *check_built(const struct bucket_props *before, const struct b
                 return err_new(ERR_NOT_IMPLEMENTED, "mirroring is not implemented");
         if (after->ec.enabled && !(before && before->ec.enabled))
                 return err_new(ERR_NOT_IMPLEMENTED, "erasure coding is not implemented");
+        if (after->rate_limit.frontend.enabled && !(before && before->rate_limit.frontend.enabled))
+                return err_new(ERR_NOT_IMPLEMENTED, "limiting the rate of requests is not implemented");
         if (after->backend_bck.name[0])
                 return err_new(ERR_MISSING_BACKEND,
                                "backend bucket: %s backend is missing in the cluster configuration",
@@ -299,6 +301,7 @@ const struct api_route api_routes_buckets[] = {
         { HTTP_GET, "buckets", "summary-shard", NEED_ENVELOPE, 0, shard_summary },
         { HTTP_GET, "buckets", "show-inventory", NEED_ENVELOPE, 0, show_inventory },
         { HTTP_GET, "buckets", NULL, NEED_NONE, 0, api__bucket_list_any },
+        /* Without its bit too: clients read the properties before they change them, the access bits among them. */
         { HTTP_HEAD, "buckets", NULL, NEED_BUCKET, 0, head },
         { HTTP_POST, "buckets", "create-bck", NEED_ENVELOPE | NEED_BUCKET_NAME, 0, create },
         { HTTP_POST, "buckets", "move-bck", NEED_ENVELOPE | NEED_BUCKET, ACCESS_MOVE_BCK, api__bucket_move },

@@ -62,6 +62,17 @@ static bool is_option(struct str key)
         return !str_eq(key, STR("transient")) && !str_eq(key, STR("what"));
 }
 
+/* What new buckets would inherit, and then not get, is refused when it is switched on. */
+static struct err *check_built(const struct config *before, const struct config *after)
+{
+        static const char *const switches[] = { "mirror.enabled", "ec.enabled", "rate_limit.frontend.enabled" };
+
+        for (size_t i = 0; i < ARRAY_LEN(switches); i++)
+                if (config_bool(after, switches[i]) && !config_bool(before, switches[i]))
+                        return err_new(ERR_NOT_IMPLEMENTED, "%s is not implemented", switches[i]);
+        return NULL;
+}
+
 static struct err *apply_query(void *arg, struct config *c)
 {
         const struct config_change *ch = arg;
@@ -70,7 +81,7 @@ static struct err *apply_query(void *arg, struct config *c)
         for (unsigned i = 0; i < ch->r->nparams; i++)
                 if (is_option(ch->r->params[i].key))
                         TRY(config_set(c, ch->r->params[i].key, ch->r->params[i].value, ch->scope, &restart));
-        return NULL;
+        return check_built(ch->r->snap->config, c);
 }
 
 static struct err *apply_value(void *arg, struct config *c)
@@ -78,7 +89,8 @@ static struct err *apply_value(void *arg, struct config *c)
         const struct config_change *ch = arg;
         bool restart;
 
-        return config_apply(c, ch->r->env.value, ch->scope, &restart);
+        TRY(config_apply(c, ch->r->env.value, ch->scope, &restart));
+        return check_built(ch->r->snap->config, c);
 }
 
 struct err *api__config_set_query(struct api_req *r, enum config_scope scope)

@@ -293,6 +293,40 @@ def test_access_denies(wire, bck, what):
         wire.set_props(bck, {"access": ALL_ACCESS})
 
 
+READS = {
+    "list": (1 + 2 + 256, lambda w, b: w.list(b)),
+    "head": (1 + 2 + 512, lambda w, b: w.head_bucket(b)),
+    "summary": (1 + 2 + 256, lambda w, b: w.bucket("GET", b, "summary-bck", {})),
+    "copy": (2 + 256 + 512, lambda w, b: w.bucket("POST", b, "copy-bck", params=_bck_to(b + "2"))),
+    "copy-list": (2 + 256 + 512, lambda w, b: w.bucket("POST", b, "copy-listrange", {"tobck": {"name": b + "2", "provider": "ais"}, "template": "o"})),
+}
+
+
+@pytest.mark.parametrize("what", READS)
+def test_access_denies_reads(wire, bck, what):
+    """A bucket that may not be read is neither told of nor copied to one that may."""
+    access, request = READS[what]
+    wire.put(bck, "o", b"1")
+    assert wire.set_props(bck, {"access": str(access)}).status_code == 200
+    try:
+        assert request(wire, bck).status_code == 403
+        assert wire.head_bucket(bck + "2").status_code == 404
+    finally:
+        wire.set_props(bck, {"access": ALL_ACCESS})
+
+
+def test_synchronizing_needs_the_right_to_delete(wire, bck):
+    to = bck + "-to"
+    assert wire.bucket("POST", to, "create-bck", {"access": str(READ_ONLY + 4)}).status_code == 200
+    try:
+        wire.put(to, "only-here", b"1")
+        check_error(wire.bucket("POST", bck, "copy-bck", {"synchronize": True}, params=_bck_to(to)), 403, "ErrBucketAccessDenied")
+        assert wire.content(to, "only-here") == b"1"
+    finally:
+        wire.set_props(to, {"access": ALL_ACCESS})
+        wire.bucket("DELETE", to, "destroy-bck")
+
+
 def test_access_lets_through_what_it_grants(wire, bck):
     wire.put(bck, "o", b"1")
     assert wire.set_props(bck, {"access": str(READ_ONLY + 4)}).status_code == 200
@@ -302,6 +336,22 @@ def test_access_lets_through_what_it_grants(wire, bck):
         check_error(wire.delete(bck, "o"), 403, "ErrBucketAccessDenied")
     finally:
         wire.set_props(bck, {"access": ALL_ACCESS})
+
+
+@pytest.mark.parametrize("access", ["0", "1", "4"])
+def test_properties_stay_readable(wire, bck, access):
+    """Clients read the properties before they change them: without this bit, a bucket would be lost to the command line."""
+    assert wire.set_props(bck, {"access": access}).status_code == 200
+    assert wire.bucket_props(bck)["access"] == access
+    assert wire.set_props(bck, {"access": ALL_ACCESS}).status_code == 200
+
+
+@pytest.mark.orlop_only
+@pytest.mark.parametrize("change", [{"mirror": {"enabled": True}}, {"rate_limit": {"frontend": {"enabled": True}}}], ids=str)
+def test_what_is_not_built_is_not_accepted(wire, bck, change):
+    before = wire.bucket_props(bck)
+    check_error(wire.set_props(bck, change), 501)
+    assert wire.bucket_props(bck) == before
 
 
 def test_access_can_always_be_given_back(wire, bck):

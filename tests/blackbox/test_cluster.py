@@ -415,6 +415,14 @@ def test_set_bad_config(wire, query, text):
     assert _config(wire) == before
 
 
+@pytest.mark.orlop_only
+@pytest.mark.parametrize("key", ["mirror__enabled", "ec__enabled", "rate_limit__frontend__enabled"])
+def test_config_that_is_not_built(wire, key):
+    before = _config(wire)
+    check_error(_set(wire, **{key: "true"}), (400, 501))
+    assert _config(wire) == before
+
+
 def test_set_no_config(wire):
     check_error(wire.request("PUT", "/v1/cluster/set-config"), 400)
 
