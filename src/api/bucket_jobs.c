@@ -118,7 +118,7 @@ static struct err *start_copy(struct api_req *r, bool list, const struct copy_ms
         } else if (!e) {
                 e = destination(r, to_bck, &snap, &to);
                 if (!e)
-                        e = api_check_access(r, to, ACCESS_PUT);
+                        e = api_check_access(r, to, ACCESS_PUT | (m->synchronize ? ACCESS_DELETE_OBJ : 0));
         }
         if (e) {
                 job_names_free(sel);

@@ -11,6 +11,9 @@
 #include "base/log.h"
 #include "os/clock.h"
 #include "os/sock.h"
+#include "os/sysinfo.h"
+
+#define RESERVE_LEAST ((size_t)256 << 20) /* a list of names of the largest size can be taken */
 
 static const struct api_route *const tables[] = { api_routes_objects, api_routes_buckets, api_routes_cluster, api_routes_daemon, api_routes_other };
 
@@ -80,6 +83,19 @@ static struct err *check_object(struct api_req *r)
         return object_name_check(r->object);
 }
 
+/* A web page that somebody looks at on this machine must not be able to use what listens on loopback: browsers name the page's origin with whatever may change
+ * something. What they only read they do not give to the page. */
+static struct err *refuse_other_sites(struct api_req *r)
+{
+        struct str origin = http_req_header(r->rq, STR("Origin"));
+        ptrdiff_t scheme = str_find_str(origin, STR("://"));
+        if (origin.p == NULL || r->rq->method == HTTP_GET || r->rq->method == HTTP_HEAD)
+                return NULL;
+        if (scheme >= 0 && str_eq_nocase(str_skip(origin, (size_t)scheme + 3), r->rq->head->host))
+                return NULL;
+        return err_new(ERR_FORBIDDEN, "requests of web pages of other sites are refused (Origin: " STR_FMT ")", STR_ARG(origin));
+}
+
 static struct err *dispatch(struct api_req *r)
 {
         TRY(api__parse_target(r));
@@ -105,6 +121,7 @@ static struct err *dispatch(struct api_req *r)
         }
         if (http_req_header(r->rq, STR("Ais-Caller-Id")).p != NULL)
                 return err_new(ERR_FORBIDDEN, "unexpected intra-cluster header on pub: 'Ais-Caller-Id'");
+        TRY(refuse_other_sites(r));
         if (envelope)
                 TRY(api__read_envelope(r, str_eq(resource, STR("buckets")) ? LIST_BODY_MAX : CONTROL_BODY_MAX));
         /* A missing bucket is reported before an unknown action (wire). */
@@ -190,8 +207,8 @@ static void core_refuse(void *ctx, struct http_req *rq, struct http_resp *rs, en
 static void core_sent(void *ctx, struct http_req *rq, struct http_resp *rs, uint64_t bytes, bool complete)
 {
         struct api *api = ctx;
-        (void)rs;
         (void)bytes;
+        api__reserve_end(api, rs);
         if (!complete && rq->method == HTTP_GET)
                 stat_add(&api->node->stats, STAT_ERR_HTTP_WRITE_N, 1);
 }
@@ -208,6 +225,9 @@ struct err *api_new(const struct api_options *o, struct api **ret)
         a->shutdown = o->shutdown;
         a->shutdown_arg = o->shutdown_arg;
         a->start_mono_ns = clock_mono_ns();
+        struct sysinfo_cpu_mem m = { .mem_total = 0 };
+        err_free(sysinfo_read(&m)); /* unknown: the least */
+        a->reserve_max = MAX((size_t)m.mem_total / 4, RESERVE_LEAST);
         *ret = a;
         return NULL;
 }

@@ -10,7 +10,7 @@
 #include "os/clock.h"
 
 #define LOG_TEXT_MAX (16 * 1024 * 1024)
-#define LOG_ARCHIVE_MAX (256 * 1024 * 1024)
+#define LOG_ARCHIVE_MAX (128 * 1024 * 1024)
 
 /* ---- reading ---- */
 
@@ -164,6 +164,8 @@ static struct err *get_log(struct api_req *r)
         for (size_t i = 0; i < ARRAY_LEN(severities); i++) {
                 if (!str_eq(severity, str_of(severities[i].name)))
                         continue;
+                /* The reply reserves what it is; this is for what it is made of. */
+                TRY(api_reserve(r, all ? LOG_ARCHIVE_MAX / 2 : LOG_TEXT_MAX));
                 if (all) {
                         TRY(logfile_read_all_targz(r->api->log, LOG_ARCHIVE_MAX, &b));
                         return api_reply_buf(r, "application/x-gzip", &b);

@@ -12,9 +12,11 @@
 #include "os/clock.h"
 #include "os/random.h"
 
-#define PAGE_BYTES_MAX (64u << 20)
+#define PAGE_BYTES_MAX (16u << 20)
 #define PAGE_DEFAULT 10000 /* wire */
-#define SCAN_STEP 20000    /* names between two looks at the page's size */
+#define SCAN_STEP 5000     /* names between two looks at the page's size */
+#define SCAN_STEP_FULL 500 /* the same when entries may have custom metadata, of 8 KiB and more */
+#define TIME_FORMAT_MAX 64 /* applied to each entry */
 #define UUID_LEN 10
 
 /* ---- buckets ---- */
@@ -154,6 +156,8 @@ static struct err *check(struct api_req *r, struct list_msg *m)
 
         if (m->page_size < 0)
                 return err_new(ERR_INVALID, "invalid pagesize %ld", (long)m->page_size);
+        if (m->time_format.n > TIME_FORMAT_MAX)
+                return err_new(ERR_INVALID, "time format of %zu bytes (at most %d)", m->time_format.n, TIME_FORMAT_MAX);
         if (m->uuid.n && (m->uuid.n < 9 || !id_check(m->uuid)))
                 return err_new(ERR_INVALID, "list-objects: invalid UUID \"" STR_FMT "\"", STR_ARG(m->uuid));
         TRY(object_prefix_check(&m->prefix));
@@ -331,7 +335,7 @@ static struct err *scan(struct api_req *r, const struct list_msg *m, struct page
                 size_t before = p->count;
                 struct str last;
 
-                o.page_size = MIN(left, SCAN_STEP);
+                o.page_size = MIN(left, w->custom ? SCAN_STEP_FULL : SCAN_STEP);
                 TRY(flow_list(r->node, r->bucket, &o, visit, p, r->arena, &more, &last));
                 left -= p->count - before;
                 o.start_after = last;
@@ -397,6 +401,7 @@ static struct err *list_objects(struct api_req *r)
 
         TRY(api__parse_bucket(r));
         TRY(api_find_bucket(r, &r->bck, &r->bucket));
+        TRY(api_check_access(r, r->bucket, ACCESS_LIST));
         TRY(decode(r, &m));
         TRY(check(r, &m));
         choose_props(&m, &p.want);

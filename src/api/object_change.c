@@ -4,6 +4,8 @@
 static struct err *delete_object(struct api_req *r)
 {
         r->role_target = true;
+        if (api_param(r, "uploadId").p != NULL) /* who means an upload must not lose the object */
+                return err_new(ERR_INVALID, "uploadId without the action mpt-abort");
         TRY(flow_delete(r->node, r->bucket, r->object));
         stat_add(&r->node->stats, STAT_DEL_N, 1);
         api_reply_empty(r, 200);
@@ -31,6 +33,15 @@ static struct err *rename_object(struct api_req *r)
         return NULL;
 }
 
+/* Pairs leave in header lines. */
+static bool has_control(const char *s)
+{
+        for (; *s != '\0'; s++)
+                if (((unsigned char)*s < 0x20 && *s != '\t') || *s == 0x7f)
+                        return true;
+        return false;
+}
+
 struct err *api__object_patch(struct api_req *r)
 {
         r->role_target = true;
@@ -44,7 +55,7 @@ struct err *api__object_patch(struct api_req *r)
         json_object_foreach(r->env.value, key, value) {
                 if (!json_is_string(value))
                         return err_new(ERR_MALFORMED, "custom metadata: value of \"%s\" is not a string", key);
-                if (key[0] == '\0' || strpbrk(key, "\r\n\1=") != NULL || strpbrk(json_string_value(value), "\r\n\1") != NULL)
+                if (key[0] == '\0' || strchr(key, '=') != NULL || has_control(key) || has_control(json_string_value(value)))
                         return err_new(ERR_INVALID, "custom metadata: \"%s\" has characters that can not be kept", key);
                 buf_add_lstr(&packed, str_of(key));
                 buf_add_lstr(&packed, json_str(value));
@@ -88,7 +99,8 @@ const struct api_route api_routes_objects[] = {
         { HTTP_POST, "objects", "promote", NEED_BUCKET, ACCESS_PROMOTE, api__object_promote },
         { HTTP_POST, "objects", "blob-download", NEED_BUCKET, ACCESS_GET, blob_download },
         { HTTP_DELETE, "objects", "mpt-abort", NEED_BUCKET | NEED_OBJECT, ACCESS_PUT, api__upload_abort },
-        { HTTP_DELETE, "objects", NULL, NEED_BUCKET | NEED_OBJECT | NEED_ANY_ACTION, ACCESS_DELETE_OBJ, delete_object },
+        { HTTP_DELETE, "objects", "evict-listrange", NEED_BUCKET | NEED_OBJECT, ACCESS_DELETE_OBJ, delete_object }, /* wire: evicts one */
+        { HTTP_DELETE, "objects", NULL, NEED_BUCKET | NEED_OBJECT, ACCESS_DELETE_OBJ, delete_object },
         { HTTP_PATCH, "objects", NULL, NEED_BUCKET | NEED_OBJECT | NEED_ENVELOPE | NEED_ANY_ACTION, ACCESS_UPDATE_OBJ, api__object_patch },
         { HTTP_GET, NULL, NULL, 0, 0, NULL },
 };

@@ -2,6 +2,8 @@
 #ifndef ORLOP_API_PRIV_H
 #define ORLOP_API_PRIV_H
 
+#include <stdatomic.h>
+
 #include "api/api.h"
 #include "base/json.h"
 
@@ -36,6 +38,8 @@ struct api {
         struct http_server *server;
         int64_t start_mono_ns;
         struct api_disks disks;
+        size_t reserve_max;     /* bytes that requests may hold together, see api_reserve */
+        atomic_size_t reserved;
 };
 
 /* The wire's {"action","name","value"}. */
@@ -91,6 +95,9 @@ extern const struct api_route api_routes_objects[], api_routes_buckets[], api_ro
 struct str api_param(const struct api_req *r, const char *key);
 /* Boolean parameter (wire words); absent is false. ERR_INVALID for other words. */
 MUST_CHECK struct err *api_param_bool(const struct api_req *r, const char *key, bool *ret);
+/* Accounts for n bytes that this request is going to hold, until its answer is sent: large messages and answers of all requests together are
+ * bounded, however slowly clients read them. OVERLOAD. */
+MUST_CHECK struct err *api_reserve(struct api_req *r, size_t n);
 /* Answers. */
 void api_reply_empty(struct api_req *r, int status);
 /* JSON with the wire's content type and final newline; takes the buffer's memory. */

@@ -17,6 +17,7 @@ void api_reply_text(struct api_req *r, int status, struct str text)
 struct err *api_reply_buf(struct api_req *r, const char *content_type, struct buf *b)
 {
         TRY(buf_err(b));
+        TRY(api_reserve(r, b->n));
         size_t n;
         char *p = buf_take(b, &n);
         if (r->rs->status == 0)

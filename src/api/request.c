@@ -4,6 +4,8 @@
  * kept. Failures are INVALID, MALFORMED, INVALID_NAME, BUCKET_NOT_FOUND, TOO_LARGE: all answered in the wire's form. */
 #include "api/request.h"
 
+#define MESSAGE_COST 4 /* a parsed message takes about so many times its text, at most */
+
 struct str api_param(const struct api_req *r, const char *key)
 {
         struct str k = str_of(key);
@@ -91,6 +93,7 @@ static struct err *parse_path(struct api_req *r)
                                STR_ARG(r->rq->path), r->rq->peer);
         }
         TRY(add_item(r, item));
+        item = r->items[0]; /* judged as it will be routed: decoded */
         if (!str_eq(item, STR("objects")) && !str_eq(item, STR("buckets"))) {
                 while (next_item(&path, &item))
                         TRY(add_item(r, item));
@@ -169,6 +172,25 @@ struct err *api_param_bck_to(struct api_req *r, struct bck *ret)
         return NULL;
 }
 
+struct err *api_reserve(struct api_req *r, size_t n)
+{
+        size_t all = atomic_fetch_add_explicit(&r->api->reserved, n, memory_order_relaxed) + n;
+        if (all > r->api->reserve_max) {
+                atomic_fetch_sub_explicit(&r->api->reserved, n, memory_order_relaxed);
+                return err_new(ERR_OVERLOAD, "requests in progress hold too much memory (%zu of %zu bytes), cannot take %zu more", all - n,
+                               r->api->reserve_max, n);
+        }
+        r->rs->user = (void *)((uintptr_t)r->rs->user + n);
+        return NULL;
+}
+
+void api__reserve_end(struct api *a, struct http_resp *rs)
+{
+        if (rs->user != NULL)
+                atomic_fetch_sub_explicit(&a->reserved, (uintptr_t)rs->user, memory_order_relaxed);
+        rs->user = NULL;
+}
+
 struct err *api__read_envelope(struct api_req *r, size_t max)
 {
         static const struct json_field fields[] = {
@@ -177,6 +199,10 @@ struct err *api__read_envelope(struct api_req *r, size_t max)
                 JSON_FIELD(struct api_envelope, "value", JSON_F_ANY, value),
         };
         struct str body;
+        if (r->rq->body_length < 0)
+                max = MIN(max, CONTROL_BODY_MAX); /* how much it will be is not known: only what is cheap */
+        else if (r->rq->body_length > CONTROL_BODY_MAX && (uint64_t)r->rq->body_length <= max)
+                TRY(api_reserve(r, (size_t)r->rq->body_length * MESSAGE_COST));
         TRY(http_req_read_all(r->rq, max, &body));
         if (str_trim(body).n == 0)
                 return NULL;

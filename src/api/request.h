@@ -11,4 +11,7 @@ MUST_CHECK struct err *api__parse_bucket(struct api_req *r);
 /* Reads and parses the envelope, if there is a body; env.doc stays null without one. */
 MUST_CHECK struct err *api__read_envelope(struct api_req *r, size_t max);
 
+/* Gives back what api_reserve took for this request; when it ends. Any thread. */
+void api__reserve_end(struct api *a, struct http_resp *rs);
+
 #endif

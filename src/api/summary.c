@@ -58,6 +58,7 @@ struct err *api__summary_head(struct api_req *r)
         unsigned n;
         bool done;
 
+        TRY(api_check_access(r, r->bucket, ACCESS_LIST));
         if (uuid.n == 0) {
                 TRY(job_start_summary(r->api->jobs, r->bucket, r->object, id));
                 http_resp_header(r->rs, "Ais-Xaction-Id", str_of(id));
@@ -104,6 +105,7 @@ struct err *api__summary_get(struct api_req *r)
         if (r->nitems >= 2) {
                 TRY(api__parse_bucket(r));
                 TRY(api_find_bucket(r, &r->bck, &r->bucket));
+                TRY(api_check_access(r, r->bucket, ACCESS_LIST | ACCESS_HEAD_BCK));
         }
         if (m.uuid.n == 0) {
                 TRY(job_start_summary(r->api->jobs, r->bucket, m.prefix, id));

@@ -11,7 +11,7 @@
 #include "base/buf.h"
 
 /* Parses one JSON text (any value), refusing trailing bytes, duplicate keys and nesting above 64. Caller json_decref()s.
- * ERR_MALFORMED with position. Text longer than `max` bytes: ERR_TOO_LARGE. */
+ * ERR_MALFORMED with position. Text longer than `max` bytes, or more than 2,000,000 values: ERR_TOO_LARGE. */
 MUST_CHECK struct err *json_parse(struct str text, size_t max, json_t **ret);
 static inline void cleanup_json(json_t **j)
 {

@@ -5,6 +5,7 @@
 #include "base/json.h"
 
 #define JSON_DEPTH_MAX 64u
+#define JSON_VALUES_MAX 2000000u /* each costs about 100 bytes */
 #define JSON_FLAGS (JSON_REJECT_DUPLICATES | JSON_DECODE_ANY)
 
 /* The end of the string literal that starts at i (the index after its closing quote, or n). */
@@ -19,9 +20,11 @@ static size_t json_skip_string(struct str s, size_t i)
         return s.n;
 }
 
-static bool json_too_deep(struct str s)
+/* Whether the text may be parsed: its depth and the number of its values are bounded before anything is made of it. */
+static struct err *json_bounds(struct str s)
 {
         unsigned depth = 0;
+        size_t values = 1;
         for (size_t i = 0; i < s.n;) {
                 char c = s.p[i];
                 if (c == '"') {
@@ -30,13 +33,15 @@ static bool json_too_deep(struct str s)
                 }
                 if (c == '{' || c == '[') {
                         if (++depth > JSON_DEPTH_MAX)
-                                return true;
+                                return err_new(ERR_MALFORMED, "JSON nested deeper than %u", JSON_DEPTH_MAX);
                 } else if ((c == '}' || c == ']') && depth) {
                         depth--;
+                } else if (c == ',' && ++values > JSON_VALUES_MAX) {
+                        return err_new(ERR_TOO_LARGE, "JSON of more than %u values", JSON_VALUES_MAX);
                 }
                 i++;
         }
-        return false;
+        return NULL;
 }
 
 static bool json_number_char(char c)
@@ -100,8 +105,7 @@ struct err *json_parse(struct str text, size_t max, json_t **ret)
 {
         if (text.n > max)
                 return err_new(ERR_TOO_LARGE, "JSON text of %zu bytes, at most %zu are taken", text.n, max);
-        if (json_too_deep(text))
-                return err_new(ERR_MALFORMED, "JSON nested deeper than %u", JSON_DEPTH_MAX);
+        TRY(json_bounds(text));
         return json_load(text, ret);
 }
 

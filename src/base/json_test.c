@@ -29,6 +29,23 @@ static void test_parse(void **state)
         assert_int_equal(err_code(e), ERR_TOO_LARGE);
 }
 
+static void test_many_values(void **state)
+{
+        (void)state;
+        AUTO_BUF struct buf b = BUF_INIT;
+        AUTO_JSON json_t *j = NULL;
+        buf_addc(&b, '[');
+        for (unsigned i = 0; i < 2000000; i++)
+                buf_adds(&b, STR("0,"));
+        buf_adds(&b, STR("\",,\"]"));
+        AUTO_ERR struct err *e = json_parse(buf_str(&b), 1 << 23, &j);
+        assert_int_equal(err_code(e), ERR_TOO_LARGE);
+        b.p[1] = ' ';
+        b.p[2] = ' ';
+        assert_null(json_parse(buf_str(&b), 1 << 23, &j));
+        assert_int_equal(json_array_size(j), 2000000);
+}
+
 static void test_depth(void **state)
 {
         (void)state;
@@ -261,7 +278,7 @@ static void test_msgpack(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_parse),         cmocka_unit_test(test_depth),
+                cmocka_unit_test(test_parse),         cmocka_unit_test(test_depth), cmocka_unit_test(test_many_values),
                 cmocka_unit_test(test_big_integers),  cmocka_unit_test(test_decode),
                 cmocka_unit_test(test_decode_errors), cmocka_unit_test(test_quote),
                 cmocka_unit_test(test_quote_every_byte), cmocka_unit_test(test_writer),

@@ -336,3 +336,60 @@ def test_pipelined_requests(wire):
         + b"Connection: close\r\n\r\n"
     )
     assert got.startswith(b"HTTP/1.1 200")
+
+
+# -- nothing falls through to another operation
+
+
+@pytest.mark.parametrize("action", ["mpt-abrt", "delete", "destroy-bck", "delete-listrange", "evict-remote-bck"])
+def test_delete_of_an_object_with_an_unknown_action(wire, bck, action):
+    wire.put(bck, "o", b"keep")
+    check_error(wire.action("DELETE", wire.path(bck, "o"), action), 400)
+    assert wire.content(bck, "o") == b"keep"
+
+
+def test_delete_with_an_upload_means_no_object(wire, bck):
+    wire.put(bck, "o", b"keep")
+    check_error(wire.delete(bck, "o", params={"uploadId": "abcdefgh"}), 400)
+    assert wire.content(bck, "o") == b"keep"
+
+
+def test_an_encoded_resource_is_the_same_resource(wire, bck):
+    """More items than a bucket's path has are refused however the first one is written."""
+    status, _, _ = wire.exchange("DELETE", f"/v1/%62uckets/{bck}/extra", body=b'{"action":"destroy-bck"}')
+    assert status == 400
+    assert wire.head_bucket(bck).status_code == 200
+
+
+@pytest.mark.parametrize("origin", ["http://elsewhere.example", "null", "x"])
+def test_web_pages_of_other_sites_change_nothing(wire, new_name, origin):
+    name = new_name()
+    check_error(wire.bucket("POST", name, "create-bck", headers={"Origin": origin}), 403)
+    assert wire.head_bucket(name).status_code == 404
+
+
+# -- what would take memory or time without bound
+
+
+def test_a_long_time_format(wire, bck):
+    wire.put(bck, "o", b"x")
+    check_error(wire.list(bck, props="name,atime", time_format="x" * 65), 400)
+
+
+def test_a_message_of_too_many_values(wire, bck):
+    body = b'{"action":"delete-listrange","value":{"objnames":[' + b'"",' * 2_000_000 + b'"x"]}}'
+    assert wire.request("DELETE", f"/v1/buckets/{bck}", data=body).status_code == 413
+
+
+def test_a_message_of_unknown_length_is_a_short_one(wire, bck):
+    names = b'"n",' * 300_000
+    status, _, _ = wire.exchange("DELETE", f"/v1/buckets/{bck}", chunked=True,
+                                 body=[b'{"action":"delete-listrange","value":{"objnames":[', names, b'"x"]}}'])
+    assert status == 413
+
+
+@pytest.mark.parametrize("value", ["a\u001bb", "a\rb", "a\nb", "a\u007f"])
+def test_custom_metadata_with_control_bytes(wire, bck, value):
+    wire.put(bck, "o", b"x")
+    check_error(wire.action("PATCH", wire.path(bck, "o"), "", {"k": value}), 400)
+    check_error(wire.action("PATCH", wire.path(bck, "o"), "", {value: "v"}), 400)
