@@ -105,7 +105,7 @@ struct err *api__summary_get(struct api_req *r)
         if (r->nitems >= 2) {
                 TRY(api__parse_bucket(r));
                 TRY(api_find_bucket(r, &r->bck, &r->bucket));
-                TRY(api_check_access(r, r->bucket, ACCESS_LIST | ACCESS_HEAD_BCK));
+                TRY(api_check_access(r, r->bucket, ACCESS_LIST));
         }
         if (m.uuid.n == 0) {
                 TRY(job_start_summary(r->api->jobs, r->bucket, m.prefix, id));

@@ -295,7 +295,6 @@ def test_access_denies(wire, bck, what):
 
 READS = {
     "list": (1 + 2 + 256, lambda w, b: w.list(b)),
-    "head": (1 + 2 + 512, lambda w, b: w.head_bucket(b)),
     "summary": (1 + 2 + 256, lambda w, b: w.bucket("GET", b, "summary-bck", {})),
     "copy": (2 + 256 + 512, lambda w, b: w.bucket("POST", b, "copy-bck", params=_bck_to(b + "2"))),
     "copy-list": (2 + 256 + 512, lambda w, b: w.bucket("POST", b, "copy-listrange", {"tobck": {"name": b + "2", "provider": "ais"}, "template": "o"})),
