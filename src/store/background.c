@@ -1,6 +1,6 @@
-/* store/background.c: one thread per store for what nobody waits for: moving contents to trash and emptying it, closing
- * descriptors, syncing what fast buckets wrote, sampling file systems, removing dropped buckets, closing mountpaths
- * that were taken out.
+/* store/background.c: two threads per store for what nobody waits for. One for what is short and must not wait: moving
+ * contents to trash, closing descriptors, syncing what fast buckets wrote, sampling file systems, closing mountpaths that
+ * were taken out. One for what may take minutes: removing dropped buckets, emptying trash.
  *
  * Work arrives by two lists without a bound of their own: each entry stands for a content that already took a
  * descriptor or a commit. What is lost when the process ends is found again: contents without a record by cleanup,
@@ -25,12 +25,12 @@ struct discard {
 };
 struct background {
         struct store *store;
-        struct thread *thread;
+        struct thread *thread, *slow;
         struct mutex lock; /* guards what follows */
-        struct cond wake;
+        struct cond wake, wake_slow;
         struct list discards, closes;
-        bool stop, kicked, drop;
-        /* the thread's alone */
+        bool stop, trash, drop;
+        /* the first thread's alone */
         uint64_t commits; /* when the records were tended last */
         unsigned quiet;   /* times since then without a commit */
 };
@@ -60,15 +60,14 @@ void store__trash_kick(struct store *s)
 {
         struct background *b = s->background;
         LOCK_SCOPE(&b->lock);
-        b->kicked = true;
-        cond_signal(&b->wake);
+        b->trash = true; /* when it is due */
 }
 
 void background_drop_kick(struct background *b)
 {
         LOCK_SCOPE(&b->lock);
         b->drop = true;
-        cond_signal(&b->wake);
+        cond_signal(&b->wake_slow);
 }
 
 static void take_list(struct list *from, struct list *to)
@@ -167,33 +166,53 @@ static void background_thread(void *arg)
 {
         struct background *b = arg;
         struct store *s = b->store;
-        unsigned ticks = 0, trash_due = 0;
-        bool trash = true; /* what the last run left */
+        unsigned ticks = 0;
         int64_t next_tick = clock_mono_ns() + TICK_NS;
         for (bool stop = false; !stop;) {
                 struct list discards, closes;
                 mutex_lock(&b->lock);
-                while (!b->stop && !b->kicked && !b->drop && list_empty(&b->discards) && list_empty(&b->closes))
+                while (!b->stop && list_empty(&b->discards) && list_empty(&b->closes))
                         if (!cond_wait_until(&b->wake, &b->lock, next_tick))
                                 break;
                 take_list(&b->discards, &discards);
                 take_list(&b->closes, &closes);
                 stop = b->stop;
-                bool kicked = b->kicked, drop = b->drop;
-                b->kicked = b->drop = false;
                 mutex_unlock(&b->lock);
                 run_closes(&closes);
-                trash |= run_discards(&discards) || kicked;
-                if (drop)
-                        store__drop_run(s);
+                if (run_discards(&discards))
+                        store__trash_kick(s);
                 if (clock_mono_ns() >= next_tick && !stop) {
                         next_tick = clock_mono_ns() + TICK_NS;
                         tick(s, b, ++ticks);
-                        if (trash && ticks >= trash_due) {
-                                trash = empty_trash(s);
-                                trash_due = trash ? ticks : ticks + TRASH_TICKS;
-                        }
                 }
+        }
+}
+
+/* What may take minutes, so that descriptors and fast writes do not wait for it: dropped buckets at once, trash when it
+ * is due. */
+static void slow_thread(void *arg)
+{
+        struct background *b = arg;
+        struct store *s = b->store;
+        bool trash = true; /* what the last run left */
+        int64_t due = clock_mono_ns() + TICK_NS;
+        for (;;) {
+                mutex_lock(&b->lock);
+                while (!b->stop && !b->drop)
+                        if (!cond_wait_until(&b->wake_slow, &b->lock, due))
+                                break;
+                bool stop = b->stop, drop = b->drop;
+                trash |= b->trash;
+                b->drop = b->trash = false;
+                mutex_unlock(&b->lock);
+                if (stop)
+                        return;
+                if (drop)
+                        store__drop_run(s);
+                if (clock_mono_ns() < due)
+                        continue;
+                trash = trash && empty_trash(s);
+                due = clock_mono_ns() + (trash ? 0 : TRASH_TICKS * TICK_NS);
         }
 }
 
@@ -205,6 +224,7 @@ struct err *background_new(struct store *s, struct background **ret)
         b->store = s;
         mutex_init(&b->lock, "background", RANK_LEAF);
         cond_init(&b->wake);
+        cond_init(&b->wake_slow);
         list_init(&b->discards);
         list_init(&b->closes);
         *ret = b;
@@ -213,7 +233,8 @@ struct err *background_new(struct store *s, struct background **ret)
 
 struct err *background_start(struct background *b)
 {
-        return thread_start(&b->thread, "store", THREAD_OTHER, background_thread, b);
+        TRY(thread_start(&b->thread, "store", THREAD_OTHER, background_thread, b));
+        return thread_start(&b->slow, "store-slow", THREAD_OTHER, slow_thread, b);
 }
 
 void background_stop(struct background *b)
@@ -223,9 +244,13 @@ void background_stop(struct background *b)
         mutex_lock(&b->lock);
         b->stop = true;
         cond_signal(&b->wake);
+        cond_signal(&b->wake_slow);
         mutex_unlock(&b->lock);
         thread_join(b->thread);
         b->thread = NULL;
+        if (b->slow)
+                thread_join(b->slow);
+        b->slow = NULL;
 }
 
 void background_free(struct background *b)
@@ -236,6 +261,7 @@ void background_free(struct background *b)
         run_closes(&b->closes);
         run_discards(&b->discards);
         cond_fini(&b->wake);
+        cond_fini(&b->wake_slow);
         mutex_fini(&b->lock);
         free(b);
 }

@@ -6,9 +6,9 @@
 
 /* Its lists, ready to take work; no thread yet. */
 MUST_CHECK struct err *background_new(struct store *s, struct background **ret);
-/* Starts the thread. It touches mountpaths only through s->mp and mountpath_enter. */
+/* Starts the threads. They touch mountpaths only through s->mp and mountpath_enter. */
 MUST_CHECK struct err *background_start(struct background *b);
-/* Ends the thread; work that still comes is kept. Null is fine. */
+/* Ends the threads; work that still comes is kept. Null is fine. */
 void background_stop(struct background *b);
 /* Does the work that came after the stop, then frees. Before the mountpaths are closed. Null is fine. */
 void background_free(struct background *b);
