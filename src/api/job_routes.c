@@ -122,6 +122,14 @@ static struct err *ask(struct api_req *r, struct job_query *q, struct job_snap *
         return jobs_query(r->api->jobs, q, r->arena, ret, ret_n);
 }
 
+/* The same for "status" and "status_all", where show_active=false asks for all, not for those that have ended (wire). */
+static struct err *ask_status(struct api_req *r, struct job_query *q, struct job_snap **ret, unsigned *ret_n)
+{
+        TRY(decode_query(r, q));
+        q->has_active = q->only_running;
+        return jobs_query(r->api->jobs, q, r->arena, ret, ret_n);
+}
+
 static void write_status(struct json_w *w, const struct job_snap *s)
 {
         jw_object(w, NULL);
@@ -141,7 +149,7 @@ struct err *api__job_status(struct api_req *r)
         struct json_w w;
         unsigned n;
 
-        TRY(ask(r, &q, &snaps, &n));
+        TRY(ask_status(r, &q, &snaps, &n));
         for (unsigned i = 0; i < n; i++) { /* the newest first */
                 if (!snaps[i].kind->notifies)
                         continue;
@@ -165,7 +173,7 @@ struct err *api__job_status_all(struct api_req *r)
         struct json_w w;
         unsigned n, shown = 0;
 
-        TRY(ask(r, &q, &snaps, &n));
+        TRY(ask_status(r, &q, &snaps, &n));
         api__json(r, &w, &b);
         for (unsigned i = 0; i < n; i++) {
                 if (!snaps[i].kind->notifies)

@@ -493,3 +493,10 @@ def test_job_details_by_sdk(client, bucket, make_bucket):
 
 def test_list_running_jobs_by_sdk(client):
     assert isinstance(client.cluster().list_running_jobs(), list)
+
+
+def test_status_of_all_jobs(client):
+    """Also of those that still run: "not only the active ones" is what the SDK asks for."""
+    for _ in range(20):
+        jobs = {client.job(job_kind="lru").start() for _ in range(3)}
+        assert jobs <= {s.uuid for s in client.cluster().list_jobs_status()}
