@@ -1,9 +1,9 @@
 /* cluster/control.c: opening and closing, publishing snapshots, and the frame of a change.
  *
  * A change copies the state, edits the copy, builds the snapshot that it would give (so that memory can no longer be
- * short), writes the state file, and only then publishes. If the write fails, memory keeps the old state; the file may
- * then hold either, as after a crash, until the next change writes it whole. Watchers run before the change returns,
- * under the change lock, so that they see the order. */
+ * short), writes the state file, and only then publishes. If the write fails, memory keeps the old state, and it is
+ * written back, since the file may hold either, as after a crash: a bucket that goes on must not be missing at the next
+ * start. Watchers run before the change returns, under the change lock, so that they see the order. */
 #define LOG_FOLDER "cluster"
 
 #include "base/log.h"
@@ -76,6 +76,10 @@ struct err *cluster__change_commit(struct change *ch, bool durable)
                 /* The file may hold what we refuse now: never give these ids to others. */
                 c->state.next_bid = ch->next.next_bid;
                 cluster_unpin(after);
+                struct err *e2 = cluster__state_write(c->dir, c->id.uuid, &c->state);
+                if (e2)
+                        log_err(LOG_ERROR, LOG_FOLDER, e2, "the state that stays in force could not be written back: "
+                                                           "a restart may find the change that failed");
                 return err_wrap(e, "write the cluster's state");
         }
         AUTO_SNAPSHOT const struct snapshot *before = cluster_pin(c);

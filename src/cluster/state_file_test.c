@@ -233,6 +233,25 @@ static void test_killed_first_start(void **state)
         }
 }
 
+/* A destruction that fails when the file has its name already must not come to life with the next start: the bucket went
+ * on, and what was written to it was acknowledged. */
+static void test_failed_change_stays_undone(void **state)
+{
+        (void)state;
+        struct bck keep = { .provider = PROVIDER_AIS, .name = "keep" };
+        struct cluster *c = test_open(dir);
+        test_create(c, "keep");
+        assert_ok(fault_set(STR("fsync:2:EIO"))); /* the first is the file's, this is the directory's */
+        assert_err(cluster_bucket_destroy(c, &keep, NULL), ERR_IO);
+        assert_ok(fault_set(STR_NONE));
+        cluster_close(c);
+        c = test_open(dir);
+        const struct snapshot *s = cluster_pin(c);
+        assert_non_null(snapshot_bucket_ais(s, STR("keep")));
+        cluster_unpin(s);
+        cluster_close(c);
+}
+
 static void child_changes(int ack)
 {
         struct cluster_opts o = test_opts(dir);
@@ -321,6 +340,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
                 T(test_damage),         T(test_missing_and_foreign), T(test_failing_calls),
+                T(test_failed_change_stays_undone),
                 T(test_killed_first_start), T(test_killed_changes),  T(test_unfinished_files_are_swept),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
