@@ -68,11 +68,12 @@ static struct err *promote_bytes(int fd, struct flow_put *put)
         }
 }
 
-struct err *flow_promote_file(struct node *n, const struct bucket *b, struct str name, const char *path, bool overwrite, uint64_t *ret_bytes)
+struct err *flow_promote_file(struct node *n, const struct bucket *b, struct str name, int dirfd, const char *path, bool overwrite, bool *ret_stored,
+                              uint64_t *ret_bytes)
 {
         AUTO_FD int fd = -1;
         struct stat st;
-        TRY(file_open(AT_FDCWD, path, O_RDONLY, 0, &fd));
+        TRY(file_open(dirfd, path, O_RDONLY | O_NONBLOCK, 0, &fd)); /* a pipe would wait for its writer */
         TRY(file_stat(fd, &st));
         if (!S_ISREG(st.st_mode))
                 return err_new(ERR_PROMOTE_SOURCE, "%s is not a regular file", path);
@@ -95,7 +96,7 @@ struct err *flow_promote_file(struct node *n, const struct bucket *b, struct str
         if (e != NULL && !kept)
                 return e;
         err_free(e);
-        if (ret_bytes != NULL)
-                *ret_bytes = kept ? 0 : done.size;
+        *ret_stored = !kept;
+        *ret_bytes = kept ? 0 : done.size;
         return NULL;
 }

@@ -50,8 +50,9 @@ MUST_CHECK struct err *flow_delete(struct node *n, const struct bucket *b, struc
 /* Copies one object, also between buckets; custom metadata goes along, the checksum is computed in the destination's type. *ret_bytes may be null. */
 MUST_CHECK struct err *flow_copy(struct node *n, const struct bucket *from, struct str from_name, const struct bucket *to, struct str to_name,
                                  uint64_t *ret_bytes);
-/* Stores a local file as an object. overwrite false: an existing object stays (not an error, *ret_bytes = 0). */
-MUST_CHECK struct err *flow_promote_file(struct node *n, const struct bucket *b, struct str name, const char *path, bool overwrite, uint64_t *ret_bytes);
+/* Stores a local file (opened below dirfd, no symbolic link) as an object. overwrite false: an existing object stays, which is no error; *ret_stored tells. */
+MUST_CHECK struct err *flow_promote_file(struct node *n, const struct bucket *b, struct str name, int dirfd, const char *path, bool overwrite,
+                                         bool *ret_stored, uint64_t *ret_bytes);
 
 /* What one listing asks for. */
 struct flow_list_options {

@@ -8,6 +8,7 @@
 #include "jobs/priv.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <stdio.h>
 
 #define SYNC_MAX 16
@@ -30,6 +31,34 @@ struct walk {
 };
 
 static struct err *walk_dir(struct walk *w);
+
+/* Opens the directory that holds `path` (which is PROMOTE_ROOT or below it), following no symbolic link on the way down: whoever may put files there
+ * must not reach others by way of a link, also not by exchanging a directory for one meanwhile. *ret_base: the last element. */
+static struct err *open_parent(const char *path, int *ret_fd, const char **ret_base)
+{
+        AUTO_FD int fd = -1;
+        struct str rest = str_skip(str_of(path), strlen(PROMOTE_ROOT) + 1);
+        char name[NAME_MAX + 1];
+
+        TRY(file_open_dir(AT_FDCWD, PROMOTE_ROOT, &fd));
+        *ret_base = rest.n > 0 ? rest.p : ".";
+        while (str_find(rest, '/') >= 0) {
+                struct str item = str_cut(&rest, '/');
+                int next;
+
+                *ret_base = rest.n > 0 ? rest.p : ".";
+                if (item.n == 0)
+                        continue;
+                if (!str_copy(name, sizeof(name), item))
+                        return err_new(ERR_PROMOTE_SOURCE, "promote source: a name in the path is too long");
+                TRY(file_open_dir(fd, name, &next));
+                cleanup_fd(&fd);
+                fd = next;
+        }
+        *ret_fd = fd;
+        fd = -1;
+        return NULL;
+}
 
 static struct err *walk_entry(void *arg, const char *name, unsigned char type)
 {
@@ -58,14 +87,17 @@ static struct err *walk_entry(void *arg, const char *name, unsigned char type)
 static struct err *walk_dir(struct walk *w)
 {
         AUTO_BUF struct buf dir = BUF_INIT; /* w->path grows while the directory is read */
+        AUTO_FD int parent = -1;
+        const char *base;
         struct err *e;
 
         if (w->depth >= DEPTH_MAX)
                 return err_new(ERR_INVALID, "more than %d levels of directories below %s", DEPTH_MAX, w->p->source);
         buf_adds(&dir, buf_str(&w->path));
         TRY(buf_err(&dir));
+        TRY(open_parent(buf_cstr(&dir), &parent, &base));
         w->depth++;
-        e = file_each(AT_FDCWD, buf_cstr(&dir), walk_entry, w);
+        e = file_each(parent, base, walk_entry, w);
         w->depth--;
         return e;
 }
@@ -86,21 +118,26 @@ static struct err *store_file(struct walk *w, const char *path, struct str name)
 {
         AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(w->node->cluster);
         const struct bucket *b = snapshot_bucket_by_id(snap, w->p->bid);
+        AUTO_FD int dir = -1;
+        const char *base;
         uint64_t bytes = 0;
+        bool stored = false;
         struct err *e;
 
         if (!b)
                 return err_new(ERR_BUCKET_NOT_FOUND, "the bucket was destroyed meanwhile");
         TRY(object_name_check(name));
-        e = flow_promote_file(w->node, b, name, path, w->p->overwrite, &bytes);
+        e = open_parent(path, &dir, &base);
+        if (!e)
+                e = flow_promote_file(w->node, b, name, dir, base, w->p->overwrite, &stored, &bytes);
         if (err_code(e) == ERR_NOT_FOUND) {
                 err_free(e);
                 return NULL;
         }
         if (e)
                 return e;
-        if (w->p->delete_source)
-                TRY(file_unlink(AT_FDCWD, path));
+        if (w->p->delete_source && stored)
+                TRY(file_unlink(dir, base));
         if (w->job)
                 job_progress(w->job, 1, bytes);
         return NULL;
@@ -191,6 +228,18 @@ static struct err *start_dir(struct jobs *js, const struct bucket *b, struct pro
         return jobs_start(js, &spec, ret_id);
 }
 
+/* NOT_FOUND when there is none; whatever else is wrong with it, it is no source. */
+static struct err *stat_source(const char *path, struct stat *ret)
+{
+        AUTO_FD int dir = -1;
+        const char *base;
+        struct err *e = open_parent(path, &dir, &base);
+
+        if (!e)
+                e = file_stat_at(dir, base, ret);
+        return !e || err_code(e) == ERR_NOT_FOUND ? e : err_recode(e, ERR_PROMOTE_SOURCE, "promote source");
+}
+
 struct err *job_start_promote(struct jobs *js, const struct bucket *b, const struct job_promote_options *o,
                               char ret_id[static 40])
 {
@@ -206,7 +255,7 @@ struct err *job_start_promote(struct jobs *js, const struct bucket *b, const str
         TRY(object_prefix_check(&prefix));
         if (!str_copy(p.source, sizeof(p.source), source) || !str_copy(p.prefix, sizeof(p.prefix), prefix))
                 return err_new(ERR_PROMOTE_SOURCE, "promote source or object name is too long");
-        TRY(file_stat_at(AT_FDCWD, p.source, &st));
+        TRY(stat_source(p.source, &st));
         if (S_ISDIR(st.st_mode))
                 return start_dir(js, b, &p, ret_id);
         if (!S_ISREG(st.st_mode))

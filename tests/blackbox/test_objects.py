@@ -413,6 +413,35 @@ def test_promote_and_delete_source(wire, bck, promote_dir):
     assert wire.content(bck, "prom") == b"gone"
 
 
+def test_promote_keeps_the_source_of_what_it_did_not_store(wire, bck, promote_dir):
+    path = os.path.join(promote_dir, "f")
+    with open(path, "wb") as f:
+        f.write(b"new")
+    wire.put(bck, "prom", b"old")
+    assert _promote(wire, bck, path, "prom", dls=True, ovw=False).status_code == 200
+    assert wire.content(bck, "prom") == b"old"
+    assert os.path.exists(path)
+
+
+def test_promote_follows_no_links(wire, bck, promote_dir, tmp_path):
+    """Neither to a file nor through a directory; and what lies there is not deleted."""
+    secret = tmp_path / "sub" / "secret"
+    secret.parent.mkdir()
+    secret.write_bytes(b"secret")
+    os.symlink(secret, os.path.join(promote_dir, "file"))
+    os.symlink(tmp_path, os.path.join(promote_dir, "dir"))
+    for src in ("file", "dir", "dir/sub", "dir/sub/secret"):
+        check_error(_promote(wire, bck, os.path.join(promote_dir, src), "x/", rcr=True, dls=True), 400)
+    assert _promote(wire, bck, promote_dir, "x/", rcr=True, dls=True).status_code == 200
+    assert wire.names(bck) == []
+    assert secret.read_bytes() == b"secret"
+
+
+def test_promote_a_path_that_is_too_long(wire, bck, promote_dir):
+    check_error(_promote(wire, bck, os.path.join(promote_dir, "n" * 300), "x"), 400)
+    check_error(_promote(wire, bck, os.path.join(promote_dir, "n" * 300, "x"), "x"), 400)
+
+
 @pytest.mark.parametrize("src", ["/etc/passwd", "relative", PROMOTE_ROOT + "/../../x", "/"])
 def test_promote_from_elsewhere(wire, bck, src):
     check_error(_promote(wire, bck, src, "x"), 400)
