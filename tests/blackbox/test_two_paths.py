@@ -8,8 +8,11 @@ same: status, headers but times, body. Every second request of a kind finds the 
 import json
 import random
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 import xxhash
 
 from wire import quote
@@ -327,3 +330,57 @@ def test_random_histories(wire, bck, seed):
     for i in range(60):
         rnd.choice(steps)()
         twins.check()
+
+
+# -- both at once
+
+
+@pytest.mark.parametrize("size", [16, 40_000])
+def test_reads_are_never_stale(wire, bck, size):
+    """Once a write is acknowledged, or an older value read, nobody reads anything older, along either path."""
+    target, acknowledged, failures = f"/v1/objects/{bck}/o", [0], []
+    end = time.monotonic() + 2
+
+    def body(n):
+        return str(n).encode().ljust(size, b".")
+
+    def write(session):
+        n = acknowledged[0]
+        while time.monotonic() < end:
+            n += 1
+            r = session.put(wire.url + target + PATHS[n % 2], data=body(n), timeout=10)
+            if r.status_code != 200:
+                failures.append(("put", r.status_code))
+            acknowledged[0] = n
+
+    def read(session, path):
+        while time.monotonic() < end:
+            least = acknowledged[0]
+            r = session.get(wire.url + target + path, timeout=10)
+            got = int(r.content.rstrip(b".") or -1) if r.status_code == 200 else None
+            if got is None or got < least or r.content != body(got) or r.headers["Ais-Checksum-Value"] != _xxh(r.content):
+                failures.append((path, r.status_code, got, least))
+
+    wire.put(bck, "o", body(0))
+    jobs = [lambda s: write(s)] + [lambda s, p=path: read(s, p) for path in PATHS * 2]
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        list(pool.map(lambda job: job(requests.Session()), jobs))
+    assert not failures, failures[:5]
+    assert acknowledged[0] > 10
+
+
+def test_names_that_come_and_go(wire, make_bucket):
+    """What was deleted, or destroyed with its bucket, is not served from anywhere afterwards."""
+    bck = make_bucket()
+    for i in range(30):
+        name, data = f"o{i % 3}", str(i).encode()
+        wire.put(bck, name, data)
+        for path in PATHS:
+            assert wire.exchange("GET", f"/v1/objects/{bck}/{name}{path}")[2] == data
+        if i % 5 == 4:
+            assert wire.bucket("DELETE", bck, "destroy-bck").status_code == 200
+            assert wire.bucket("POST", bck, "create-bck").status_code == 200
+        else:
+            assert wire.delete(bck, name).status_code == 200
+        for path in PATHS:
+            assert wire.exchange("GET", f"/v1/objects/{bck}/{name}{path}")[0] == 404
