@@ -162,18 +162,9 @@ static void core_handle(void *ctx, struct http_req *rq, struct http_resp *rs)
 {
         struct api *api = ctx;
         AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(api->node->cluster);
-        struct api_req *r = arena_new(rq->arena, struct api_req);
-        if (r == NULL) {
-                http_resp_status(rs, 503);
-                http_resp_mem(rs, STR_NONE, NULL, NULL);
+        struct api_req *r = api__request_new(api, rq, rs, snap);
+        if (r == NULL)
                 return;
-        }
-        r->api = api;
-        r->node = api->node;
-        r->rq = rq;
-        r->rs = rs;
-        r->snap = snap;
-        r->arena = rq->arena;
         struct err *e = dispatch(r);
         if (e != NULL) {
                 count_error(r);
@@ -188,18 +179,9 @@ static void core_refuse(void *ctx, struct http_req *rq, struct http_resp *rs, en
 {
         struct api *api = ctx;
         AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(api->node->cluster);
-        struct api_req *r = arena_new(rq->arena, struct api_req);
-        if (r == NULL) {
-                http_resp_status(rs, 503);
-                http_resp_mem(rs, STR_NONE, NULL, NULL);
+        struct api_req *r = api__request_new(api, rq, rs, snap);
+        if (r == NULL)
                 return;
-        }
-        r->api = api;
-        r->node = api->node;
-        r->rq = rq;
-        r->rs = rs;
-        r->snap = snap;
-        r->arena = rq->arena;
         api_reply_err(r, err_new(code, "%s", why));
         r->snap = NULL;
 }

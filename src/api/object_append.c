@@ -2,10 +2,9 @@
  *
  * The handle is opaque to clients: "<target>|<append id>||". */
 #include "api/objects.h"
+#include "api/request.h"
 
 #include "os/clock.h"
-
-#define APPEND_STEP (256u * 1024)
 
 /* The append id in a handle; empty for none. */
 static struct err *parse_handle(struct str handle, struct str *ret_id)
@@ -22,18 +21,9 @@ static struct err *parse_handle(struct str handle, struct str *ret_id)
         return NULL;
 }
 
-static struct err *pump(struct api_req *r, struct put *put)
+static struct err *take(void *put, const void *p, size_t n)
 {
-        AUTO_FREE char *step = malloc(APPEND_STEP);
-        if (step == NULL)
-                return err_static(ERR_NO_MEMORY);
-        for (;;) {
-                size_t n;
-                TRY(http_req_read(r->rq, step, APPEND_STEP, &n));
-                if (n == 0)
-                        return NULL;
-                TRY(store_put_write(put, step, n));
-        }
+        return store_put_write(put, p, n);
 }
 
 static struct err *append(struct api_req *r, const struct obj_key *key, struct str id)
@@ -41,7 +31,7 @@ static struct err *append(struct api_req *r, const struct obj_key *key, struct s
         struct put *put;
         char new_id[17];
         TRY(store_append_begin(r->node->store, key, id, new_id, &put));
-        struct err *e = pump(r, put);
+        struct err *e = api__body_each(r, take, put);
         if (e != NULL) {
                 store_put_abort(put);
                 return e;

@@ -2,8 +2,8 @@
  *
  * Wire rules: parts are numbered from 1 without gaps; completing must name all that were uploaded; a failed complete keeps the upload. */
 #include "api/objects.h"
+#include "api/request.h"
 
-#define PART_STEP (256u * 1024)
 #define PART_MAX 10000
 
 static struct err *upload_id(struct api_req *r, struct str *ret)
@@ -28,24 +28,28 @@ struct err *api__upload_create(struct api_req *r)
         return NULL;
 }
 
-/* wire: a part has bytes. */
-static struct err *pump(struct api_req *r, struct put *put, struct cksum_ctx *sum, struct cksum_ctx *verify)
+struct part_sink {
+        struct put *put;
+        struct cksum_ctx *sum, *verify; /* verify may be null */
+        uint64_t size;
+};
+
+static struct err *take(void *arg, const void *p, size_t n)
 {
-        uint64_t size = 0;
-        AUTO_FREE char *step = malloc(PART_STEP);
-        if (step == NULL)
-                return err_static(ERR_NO_MEMORY);
-        for (;;) {
-                size_t n;
-                TRY(http_req_read(r->rq, step, PART_STEP, &n));
-                if (n == 0)
-                        return size > 0 ? NULL : err_new(ERR_INVALID, "part of " STR_FMT " has invalid size (0)", STR_ARG(r->object));
-                size += n;
-                cksum_update(sum, step, n);
-                if (verify != NULL)
-                        cksum_update(verify, step, n);
-                TRY(store_put_write(put, step, n));
-        }
+        struct part_sink *s = arg;
+        s->size += n;
+        cksum_update(s->sum, p, n);
+        if (s->verify != NULL)
+                cksum_update(s->verify, p, n);
+        return store_put_write(s->put, p, n);
+}
+
+/* wire: a part has bytes. */
+static struct err *read_part(struct api_req *r, struct put *put, struct cksum_ctx *sum, struct cksum_ctx *verify)
+{
+        struct part_sink s = { put, sum, verify, 0 };
+        TRY(api__body_each(r, take, &s));
+        return s.size > 0 ? NULL : err_new(ERR_INVALID, "part of " STR_FMT " has invalid size (0)", STR_ARG(r->object));
 }
 
 static struct err *check_part(struct api_req *r, struct cksum_ctx *verify, struct str expect)
@@ -66,7 +70,7 @@ static struct err *store_part(struct api_req *r, struct put *put, bool has, enum
         enum cksum_type stored = r->bucket->props.checksum.type;
         struct cksum_ctx *sum = cksum_new(stored), *verify = has ? cksum_new(type) : NULL;
         char hex[CKSUM_HEX_MAX] = "";
-        struct err *e = sum == NULL || (has && verify == NULL) ? err_static(ERR_NO_MEMORY) : pump(r, put, sum, verify);
+        struct err *e = sum == NULL || (has && verify == NULL) ? err_static(ERR_NO_MEMORY) : read_part(r, put, sum, verify);
         if (e == NULL)
                 e = check_part(r, verify, value);
         if (e == NULL)

@@ -2,24 +2,11 @@
  *
  * The body streams from the socket into the store while its checksums are computed; nothing is visible until the commit. A failure leaves the object as it was. */
 #include "api/objects.h"
+#include "api/request.h"
 
-#define WRITE_STEP (256u * 1024)
-
-/* Moves the request's body into a put that `write` feeds. */
-static struct err *pump(struct api_req *r, struct flow_put *put)
+static struct err *take(void *put, const void *p, size_t n)
 {
-        if (r->rq->body_mem.p != NULL)
-                return flow_put_write(put, r->rq->body_mem.p, r->rq->body_mem.n);
-        AUTO_FREE char *step = malloc(WRITE_STEP);
-        if (step == NULL)
-                return err_static(ERR_NO_MEMORY);
-        for (;;) {
-                size_t n;
-                TRY(http_req_read(r->rq, step, WRITE_STEP, &n));
-                if (n == 0)
-                        return NULL;
-                TRY(flow_put_write(put, step, n));
-        }
+        return flow_put_write(put, p, n);
 }
 
 static struct err *put_object(struct api_req *r)
@@ -30,7 +17,7 @@ static struct err *put_object(struct api_req *r)
         TRY(api_param_bool(r, "skip_vc", &o.skip_vc));
         struct flow_put *put;
         TRY(flow_put_begin(r->node, r->bucket, r->object, &o, &put));
-        struct err *e = pump(r, put);
+        struct err *e = api__body_each(r, take, put);
         if (e != NULL) {
                 flow_put_abort(put);
                 return e;
@@ -85,19 +72,11 @@ struct err *api__object_put_any(struct api_req *r)
 
 void api__object_put_failed(struct api *a, struct http_req *rq, struct http_resp *rs, const struct snapshot *snap, struct err *e)
 {
-        struct api_req *r = arena_new(rq->arena, struct api_req);
+        struct api_req *r = api__request_new(a, rq, rs, snap);
         if (r == NULL) {
                 err_free(e);
-                http_resp_status(rs, 503);
-                http_resp_mem(rs, STR_NONE, NULL, NULL);
                 return;
         }
-        r->api = a;
-        r->node = a->node;
-        r->rq = rq;
-        r->rs = rs;
-        r->snap = snap;
-        r->arena = rq->arena;
         r->role_target = true;
         stat_add(&a->node->stats, STAT_ERR_PUT_N, 1);
         api_reply_err(r, e);

@@ -4,7 +4,41 @@
  * kept. Failures are INVALID, MALFORMED, INVALID_NAME, BUCKET_NOT_FOUND, TOO_LARGE: all answered in the wire's form. */
 #include "api/request.h"
 
+#define BODY_STEP ((size_t)256 * 1024)
 #define MESSAGE_COST 4 /* a parsed message takes about so many times its text, at most */
+
+struct api_req *api__request_new(struct api *a, struct http_req *rq, struct http_resp *rs, const struct snapshot *snap)
+{
+        struct api_req *r = arena_new(rq->arena, struct api_req);
+        if (r == NULL) {
+                http_resp_status(rs, 503);
+                http_resp_mem(rs, STR_NONE, NULL, NULL);
+                return NULL;
+        }
+        r->api = a;
+        r->node = a->node;
+        r->rq = rq;
+        r->rs = rs;
+        r->snap = snap;
+        r->arena = rq->arena;
+        return r;
+}
+
+struct err *api__body_each(struct api_req *r, struct err *(*take)(void *arg, const void *p, size_t n), void *arg)
+{
+        if (r->rq->body_mem.p != NULL)
+                return r->rq->body_mem.n > 0 ? take(arg, r->rq->body_mem.p, r->rq->body_mem.n) : NULL;
+        AUTO_FREE char *step = malloc(BODY_STEP);
+        if (step == NULL)
+                return err_static(ERR_NO_MEMORY);
+        for (;;) {
+                size_t n;
+                TRY(http_req_read(r->rq, step, BODY_STEP, &n));
+                if (n == 0)
+                        return NULL;
+                TRY(take(arg, step, n));
+        }
+}
 
 struct str api_param(const struct api_req *r, const char *key)
 {
