@@ -1,7 +1,7 @@
 /* One connection of the client: bytes in and out, plain or TLS, with patience.
  *
- * The socket is non-blocking; every wait is bounded by the shorter of "no byte for so long" and the request's total. A peer that resets
- * or vanishes is CLOSED, whichever call notices. */
+ * The socket is non-blocking; every wait is bounded by the shorter of "no byte for so long" and the request's total.
+ * A peer that resets or vanishes is CLOSED, whichever call notices. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -43,7 +43,8 @@ static struct err *handshake(struct client_conn *c, struct tls_ctx *tls, int64_t
         }
 }
 
-struct err *client__conn_open(const struct http_endpoint *at, struct tls_ctx *tls, int64_t deadline_ns, struct client_conn **ret)
+struct err *client__conn_open(const struct http_endpoint *at, struct tls_ctx *tls, int64_t deadline_ns,
+                              struct client_conn **ret)
 {
         struct client_conn *c = calloc(1, sizeof(*c));
         struct err *e;
@@ -103,7 +104,8 @@ bool client__conn_readable(const struct client_conn *c)
 }
 
 /* One attempt; *ret_n = 0 with *ret_events set when it must be waited for. */
-static struct err *send_some(struct client_conn *c, const void *p, size_t n, bool more, size_t *ret_n, short *ret_events)
+static struct err *send_some(struct client_conn *c, const void *p, size_t n, bool more, size_t *ret_n,
+                             short *ret_events)
 {
         ssize_t r;
 
@@ -127,8 +129,8 @@ static struct err *send_some(struct client_conn *c, const void *p, size_t n, boo
         return NULL;
 }
 
-struct err *client__conn_send(struct client_conn *c, const void *p, size_t n, bool more, const struct client_patience *w,
-                              bool *ret_readable, size_t *ret_sent)
+struct err *client__conn_send(struct client_conn *c, const void *p, size_t n, bool more,
+                              const struct client_patience *w, bool *ret_readable, size_t *ret_sent)
 {
         const char *at = p;
 

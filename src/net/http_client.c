@@ -1,12 +1,12 @@
 /* Requests of the client, and its pool of idle connections.
  *
- * Happy path: take an idle connection of this host (youngest first, if it still looks open) or connect; send head and body; read the
- * head of the answer. The peer may answer before it has the whole body (a refusal, a redirect): then sending stops, and the connection is
- * not used again. When sending fails because the peer closed, its answer may still be waiting, so it is looked for before the error
- * is reported.
+ * Happy path: take an idle connection of this host (youngest first, if it still looks open) or connect; send head
+ * and body; read the head of the answer. The peer may answer before it has the whole body (a refusal, a redirect):
+ * then sending stops, and the connection is not used again. When sending fails because the peer closed, its answer
+ * may still be waiting, so it is looked for before the error is reported.
  *
- * An idle connection may be closed by the peer at the moment we use it. No byte of an answer means that the request may be sent
- * again, once, on a fresh connection, as the header says. */
+ * An idle connection may be closed by the peer at the moment we use it. No byte of an answer means that the request
+ * may be sent again, once, on a fresh connection, as the header says. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -186,7 +186,8 @@ static bool head_is_clean(struct str head)
                 ptrdiff_t end = str_find_str(head, STR("\r\n"));
                 struct str line = { head.p, end < 0 ? 0 : (size_t)end }, value = line, name = str_cut(&value, ':');
 
-                if (end <= 0 || name.n == line.n || !has_class(name, CHAR_TOKEN) || (value.n && !has_class(value, CHAR_FIELD)))
+                if (end <= 0 || name.n == line.n || !has_class(name, CHAR_TOKEN) ||
+                    (value.n && !has_class(value, CHAR_FIELD)))
                         return false;
                 for (unsigned i = 0; i < ARRAY_LEN(ours); i++)
                         if (str_eq_nocase(name, str_of(ours[i])))
@@ -225,8 +226,8 @@ static void build_head(const struct http_client *c, const struct http_client_req
         const struct http_endpoint *at = &rq->endpoint;
         bool v6 = str_find(at->host, ':') >= 0;
 
-        buf_printf(b, "%s " STR_FMT " HTTP/1.1\r\nHost: %s" STR_FMT "%s", rq->method, STR_ARG(rq->target), v6 ? "[" : "",
-                   STR_ARG(at->host), v6 ? "]" : "");
+        buf_printf(b, "%s " STR_FMT " HTTP/1.1\r\nHost: %s" STR_FMT "%s", rq->method, STR_ARG(rq->target),
+                   v6 ? "[" : "", STR_ARG(at->host), v6 ? "]" : "");
         if (at->port != (at->tls ? 443 : 80))
                 buf_printf(b, ":%u", at->port);
         buf_printf(b, "\r\nUser-Agent: %s\r\n", c->o.user_agent);
@@ -266,7 +267,8 @@ static struct err *send_all(struct http_reply *r, const char *p, size_t n, bool 
         return NULL;
 }
 
-/* A body from a callback, as it is or in chunks. 16 bytes before the piece and 8 behind it are room for the chunk's framing. */
+/* A body from a callback, as it is or in chunks. 16 bytes before the piece and 8 behind it are room for the chunk's
+ * framing. */
 static struct err *send_stream(struct http_reply *r, const struct http_client_request *rq, bool *ret_stop)
 {
         AUTO_FREE char *piece = malloc(16 + CLIENT_PIECE + 8);

@@ -1,15 +1,16 @@
-/* net/http_client.h: a blocking HTTP/1.1 client with kept-alive connections, for liborlop, the command and calls to peers.
+/* net/http_client.h: a blocking HTTP/1.1 client with kept-alive connections, for liborlop, the command and calls to
+ * peers.
  *
- * A client may be used by many threads at once; a reply belongs to one thread at a time. Every call that talks to the network blocks:
- * never from a loop. Redirects are not followed: the caller sees status and Location. Interim answers (1xx) are skipped. Responses are
- * parsed strictly (net/http_parse.h).
+ * A client may be used by many threads at once; a reply belongs to one thread at a time. Every call that talks to
+ * the network blocks: never from a loop. Redirects are not followed: the caller sees status and Location. Interim
+ * answers (1xx) are skipped. Responses are parsed strictly (net/http_parse.h).
  *
- * Errors: TIMEOUT (connecting, no byte for idle_timeout, or the total past), CLOSED (the peer went away in the middle), IO (refused, unreachable, TLS),
- * MALFORMED (what came is not HTTP, or a head above 64 KiB), INVALID (bad address or header), and whatever the body callback returned. A status of 4xx or
- * 5xx is not an error here.
+ * Errors: TIMEOUT (connecting, no byte for idle_timeout, or the total past), CLOSED (the peer went away in the
+ * middle), IO (refused, unreachable, TLS), MALFORMED (what came is not HTTP, or a head above 64 KiB), INVALID (bad
+ * address or header), and whatever the body callback returned. A status of 4xx or 5xx is not an error here.
  *
- * A request on a kept-alive connection that turns out closed before the first byte of an answer is sent once more on a fresh one, if its body can be sent
- * again and its method is idempotent (RFC 9110 §9.2.2) or `replay_any` is set. */
+ * A request on a kept-alive connection that turns out closed before the first byte of an answer is sent once more on
+ * a fresh one, if its body can be sent again and its method is idempotent (RFC 9110 §9.2.2) or `replay_any` is set. */
 #ifndef ORLOP_NET_HTTP_CLIENT_H
 #define ORLOP_NET_HTTP_CLIENT_H
 
@@ -50,18 +51,21 @@ struct http_client_request {
         const char *method;             /* "GET" … */
         struct http_endpoint endpoint;  /* `base` is not used: target is whole */
         struct str target;              /* origin-form, percent-encoded: "/v1/objects/b/o?x=y" */
-        struct str head;                /* further header lines, each "Name: value\r\n"; without Host, Content-Length, Transfer-Encoding, Connection */
+        struct str head;                /* further header lines, each "Name: value\r\n"; without Host, Content-Length,
+                                           Transfer-Encoding, Connection */
         struct str body;                /* when body_read is null; p null: no body at all */
         http_body_read_fn *body_read;
         struct err *(*body_rewind)(void *arg); /* back to the first byte; null: can not */
         void *body_arg;
-        int64_t body_length;            /* of body_read; -1: unknown, sent chunked. A callback that gives another number: INVALID */
+        int64_t body_length; /* of body_read; -1: unknown, sent chunked. A callback that gives another number: INVALID
+                              */
         bool expect_continue;           /* ask before sending the body; waits for the answer at most 1 s */
         bool replay_any;                /* see above */
         int64_t total_timeout_ns;       /* 0: the client's */
 };
 /* Sends the request and reads the head of the final answer. The caller ends *ret with http_reply_close(). */
-MUST_CHECK struct err *http_client_send(struct http_client *c, const struct http_client_request *rq, struct http_reply **ret);
+MUST_CHECK struct err *http_client_send(struct http_client *c, const struct http_client_request *rq,
+                                        struct http_reply **ret);
 
 /* The status code. */
 int http_reply_status(const struct http_reply *r);
@@ -75,7 +79,8 @@ int64_t http_reply_length(const struct http_reply *r);
 MUST_CHECK struct err *http_reply_read(struct http_reply *r, void *p, size_t n, size_t *ret_n);
 /* Appends the rest of the body to b; longer than max: TOO_LARGE. */
 MUST_CHECK struct err *http_reply_read_all(struct http_reply *r, size_t max, struct buf *b);
-/* Ends the reply. The connection is kept if the body was read to its end, or what is left is short and already here. Null is fine. */
+/* Ends the reply. The connection is kept if the body was read to its end, or what is left is short and already here.
+ * Null is fine. */
 void http_reply_close(struct http_reply *r);
 
 static inline void cleanup_http_reply(struct http_reply **r)

@@ -1,5 +1,5 @@
-/* net/http_client_priv.h: shared by the files of the client: client_conn.c (one connection), http_client.c (requests and the pool),
- * http_reply.c (what comes back). */
+/* net/http_client_priv.h: shared by the files of the client: client_conn.c (one connection), http_client.c (requests
+ * and the pool), http_reply.c (what comes back). */
 #ifndef ORLOP_NET_HTTP_CLIENT_PRIV_H
 #define ORLOP_NET_HTTP_CLIENT_PRIV_H
 
@@ -36,12 +36,13 @@ MUST_CHECK struct err *client__conn_open(const struct http_endpoint *at, struct 
 void client__conn_close(struct client_conn *c);
 /* Whether an idle connection still looks open. Does not wait. */
 bool client__conn_alive(struct client_conn *c);
-/* Sends all n bytes. `more`: further bytes follow at once. With ret_readable, stops early and sets it when the peer has something to say
- * before everything went out; *ret_sent tells how far it got. CLOSED, TIMEOUT. */
-MUST_CHECK struct err *client__conn_send(struct client_conn *c, const void *p, size_t n, bool more, const struct client_patience *w,
-                                         bool *ret_readable, size_t *ret_sent);
+/* Sends all n bytes. `more`: further bytes follow at once. With ret_readable, stops early and sets it when the peer
+ * has something to say before everything went out; *ret_sent tells how far it got. CLOSED, TIMEOUT. */
+MUST_CHECK struct err *client__conn_send(struct client_conn *c, const void *p, size_t n, bool more,
+                                         const struct client_patience *w, bool *ret_readable, size_t *ret_sent);
 /* Receives up to n bytes; 0 when the peer ended. CLOSED (reset), TIMEOUT. */
-MUST_CHECK struct err *client__conn_recv(struct client_conn *c, void *p, size_t n, const struct client_patience *w, size_t *ret_n);
+MUST_CHECK struct err *client__conn_recv(struct client_conn *c, void *p, size_t n, const struct client_patience *w,
+                                         size_t *ret_n);
 /* Whether bytes, or the end, can be received right now. */
 bool client__conn_readable(const struct client_conn *c);
 
@@ -76,7 +77,8 @@ struct http_reply {
 
 /* Receives once into the head buffer. */
 MUST_CHECK struct err *client__reply_fill(struct http_reply *r);
-/* Looks for a final head in what was received; interim ones are dropped (*ret_continue is set by a 100; may be null). MALFORMED. */
+/* Looks for a final head in what was received; interim ones are dropped (*ret_continue is set by a 100; may be
+ * null). MALFORMED. */
 MUST_CHECK struct err *client__reply_advance(struct http_reply *r, bool *ret_continue);
 /* Gives a connection back to the pool. */
 void client__pool_put(struct http_client *c, struct client_conn *conn);

@@ -146,7 +146,8 @@ static void serve_kinds(int fd, unsigned nth)
                         for (unsigned i = 0; text[i]; i++) /* every boundary is crossed */
                                 (void)send(fd, text + i, 1, MSG_NOSIGNAL);
                 } else if (strstr(head, " /interim "))
-                        say(fd, "HTTP/1.1 102 Processing\r\nA: b\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n");
+                        say(fd, "HTTP/1.1 102 Processing\r\nA: b\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 "
+                                "Created\r\nContent-Length: 0\r\n\r\n");
                 else if (strstr(head, " /none "))
                         say(fd, "HTTP/1.1 204 No Content\r\n\r\n");
                 else if (strstr(head, " /same "))
@@ -239,14 +240,16 @@ static void serve_upload(int fd, unsigned nth)
                                 while (n + 1 < sizeof(line) && read(fd, line + n, 1) == 1 && line[n] != '\n')
                                         n++;
                                 n = strtoul(line, NULL, 16);
-                                ok = ok && read_pattern(fd, at, n) && read(fd, crlf, 2) == 2 && !memcmp(crlf, "\r\n", 2);
+                                ok = ok && read_pattern(fd, at, n) && read(fd, crlf, 2) == 2 &&
+                                     !memcmp(crlf, "\r\n", 2);
                                 at += n;
                                 if (n == 0 || !ok)
                                         break;
                         }
                         ok = ok && at == 500000;
                 }
-                say(fd, ok ? "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" : "HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n");
+                say(fd, ok ? "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+                           : "HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n");
         }
 }
 
@@ -486,7 +489,8 @@ static void test_broken(void **state)
                 { "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort", ERR_CLOSED },
                 { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", ERR_CLOSED },
                 { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", ERR_MALFORMED },
-                { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n", ERR_MALFORMED },
+                { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+                  ERR_MALFORMED },
                 { "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx", ERR_MALFORMED },
                 { "HTTP/2 200\r\n\r\n", ERR_MALFORMED },
                 { "220 smtp\r\n\r\n", ERR_MALFORMED },
@@ -540,7 +544,9 @@ static void test_limits(void **state)
 
 static void test_bad_requests(void **state)
 {
-        static const char *const heads[] = { "A: b", "A: b\r\n\r\n", "A: b\r\nHost: x\r\n", "A b\r\n", "A: b\nC: d\r\n", "content-LENGTH: 3\r\n", ": x\r\n" };
+        static const char *const heads[] = { "A: b",    "A: b\r\n\r\n",   "A: b\r\nHost: x\r\n",
+                                             "A b\r\n", "A: b\nC: d\r\n", "content-LENGTH: 3\r\n",
+                                             ": x\r\n" };
         static const char *const targets[] = { "", "x", "/a b", "/a\r\nX: y", "/\x80" };
         struct http_client *c;
         struct http_reply *r;
@@ -676,9 +682,9 @@ static void test_tls(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_kinds),        cmocka_unit_test(test_uploads),   cmocka_unit_test(test_refusals),
-                cmocka_unit_test(test_patience),     cmocka_unit_test(test_replay),    cmocka_unit_test(test_broken),
-                cmocka_unit_test(test_limits),       cmocka_unit_test(test_endpoints), cmocka_unit_test(test_bad_requests),
+                cmocka_unit_test(test_kinds),    cmocka_unit_test(test_uploads),   cmocka_unit_test(test_refusals),
+                cmocka_unit_test(test_patience), cmocka_unit_test(test_replay),    cmocka_unit_test(test_broken),
+                cmocka_unit_test(test_limits),   cmocka_unit_test(test_endpoints), cmocka_unit_test(test_bad_requests),
                 cmocka_unit_test(test_tls),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,12 @@
 /* What comes back: the head, and the body as a stream.
  *
- * The head stays in `in`, from which its strings are borrowed; whatever of the body came with it is consumed first. Then plain bodies
- * are received straight into the caller's memory, chunked ones too but for their framing, which passes through `raw`.
+ * The head stays in `in`, from which its strings are borrowed; whatever of the body came with it is consumed first.
+ * Then plain bodies are received straight into the caller's memory, chunked ones too but for their framing, which
+ * passes through `raw`.
  *
- * Body length by RFC 9112 §6.3: none for HEAD, 1xx, 204, 304; chunked; Content-Length; else until the connection ends. A connection
- * serves again only if the request went out whole, the body came whole, nothing came after it, and both sides want that. */
+ * Body length by RFC 9112 §6.3: none for HEAD, 1xx, 204, 304; chunked; Content-Length; else until the connection
+ * ends. A connection serves again only if the request went out whole, the body came whole, nothing came after it,
+ * and both sides want that. */
 #include <stdlib.h>
 
 #include "net/http_client_priv.h"

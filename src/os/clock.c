@@ -1,5 +1,5 @@
-/* Time. Dates are computed here rather than by gmtime_r, which takes a process-wide lock in glibc; the civil calendar arithmetic
- * is the usual one of 400-year eras that begin in March. Nothing here can fail. */
+/* Time. Dates are computed here rather than by gmtime_r, which takes a process-wide lock in glibc; the civil
+ * calendar arithmetic is the usual one of 400-year eras that begin in March. Nothing here can fail. */
 #include "os/clock.h"
 
 #include <errno.h>
@@ -90,7 +90,8 @@ static struct civil civil_of(int64_t wall_ns)
 const char *clock_http_date(int64_t wall_ns, char buf[static 32])
 {
         static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-        static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+        static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                            "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
         struct civil c = civil_of(wall_ns);
 
         (void)snprintf(buf, 32, "%s, %02u %s %04u %02u:%02u:%02u GMT", days[c.weekday], c.day, months[c.month - 1],
@@ -107,8 +108,8 @@ const char *clock_rfc3339(int64_t wall_ns, char buf[static 40])
                 (void)snprintf(buf, 40, "0001-01-01T00:00:00Z");
                 return buf;
         }
-        n = snprintf(buf, 40, "%04u-%02u-%02uT%02u:%02u:%02u", (unsigned)(c.year % 10000), c.month, c.day, c.hour, c.minute,
-                     c.second);
+        n = snprintf(buf, 40, "%04u-%02u-%02uT%02u:%02u:%02u", (unsigned)(c.year % 10000), c.month, c.day, c.hour,
+                     c.minute, c.second);
         if (c.ns) {
                 n += snprintf(buf + n, (size_t)(40 - n), ".%09u", c.ns);
                 while (buf[n - 1] == '0')

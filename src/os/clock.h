@@ -20,7 +20,8 @@ void clock_sleep_ns(int64_t ns);
 void clock_set_offset_ns(int64_t offset);
 /* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 §5.6.7); buf of 32 bytes; returns buf. */
 const char *clock_http_date(int64_t wall_ns, char buf[static 32]);
-/* RFC 3339 with nanoseconds, UTC, trailing zeros dropped as Go does ("0001-01-01T00:00:00Z" for 0); buf of 40; returns buf. */
+/* RFC 3339 with nanoseconds, UTC, trailing zeros dropped as Go does ("0001-01-01T00:00:00Z" for 0); buf of 40;
+ * returns buf. */
 const char *clock_rfc3339(int64_t wall_ns, char buf[static 40]);
 
 #endif

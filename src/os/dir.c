@@ -1,7 +1,7 @@
 /* Names in directories, whole files, trees (the second half of os/file.h).
  *
- * Durability of a name needs a sync of its directory, which is left to the caller but in file_replace. A tree is removed with one
- * descriptor per level and a bounded depth, never by following a symbolic link. */
+ * Durability of a name needs a sync of its directory, which is left to the caller but in file_replace. A tree is
+ * removed with one descriptor per level and a bounded depth, never by following a symbolic link. */
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -103,7 +103,8 @@ struct err *file_mkdir_all(const char *path, mode_t mode)
         return file_mkdir(AT_FDCWD, part, mode);
 }
 
-struct err *file_each(int dirfd, const char *path, struct err *(*fn)(void *arg, const char *name, unsigned char type), void *arg)
+struct err *file_each(int dirfd, const char *path, struct err *(*fn)(void *arg, const char *name, unsigned char type),
+                      void *arg)
 {
         int fd;
         DIR *d;

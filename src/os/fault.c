@@ -1,8 +1,8 @@
 /* Faults on purpose: a short list of rules, looked through at each call while any is set.
  *
- * A set of rules is immutable once published, its counters aside, which are atomic; fault_set replaces it whole and frees the old one when
- * no thread is inside. A call that "kill-after" has chosen is remembered per thread between fault_before and fault_after, since
- * calls of several threads interleave. */
+ * A set of rules is immutable once published, its counters aside, which are atomic; fault_set replaces it whole and
+ * frees the old one when no thread is inside. A call that "kill-after" has chosen is remembered per thread between
+ * fault_before and fault_after, since calls of several threads interleave. */
 #include "os/fault.h"
 
 #include <errno.h>
@@ -90,7 +90,8 @@ static struct err *parse_rule(struct str text, struct rule *r)
                 nth.n--;
         }
         r->any = !r->point && str_eq(cls, STR("any"));
-        if (cls.n == 0 || !str_copy(r->cls, sizeof(r->cls), cls) || !str_u64(nth, &r->nth) || r->nth == 0 || !parse_action(rest, r))
+        if (cls.n == 0 || !str_copy(r->cls, sizeof(r->cls), cls) || !str_u64(nth, &r->nth) || r->nth == 0 ||
+            !parse_action(rest, r))
                 return err_new(ERR_INVALID, "fault specification \"" STR_FMT "\"", STR_ARG(text));
         return NULL;
 }

@@ -1,13 +1,15 @@
 /* os/fault.h: faults on purpose. Off costs one predictable branch.
  *
- * Two kinds. Call faults: the n-th call of a named class ("pwrite", "fdatasync", "rename" …) fails with an errno, once or from then on, or
- * transfers fewer bytes. Points: named places in our code (`FAULT_POINT("store.commit.before")`) at which the process ends itself
- * (SIGKILL) or an error is returned. Specification text, by the environment variable ORLOP_FAULT or fault_set():
+ * Two kinds. Call faults: the n-th call of a named class ("pwrite", "fdatasync", "rename" …) fails with an errno,
+ * once or from then on, or transfers fewer bytes. Points: named places in our code
+ * (`FAULT_POINT("store.commit.before")`) at which the process ends itself (SIGKILL) or an error is returned.
+ * Specification text, by the environment variable ORLOP_FAULT or fault_set():
  *   "fdatasync:3:EIO"  third call fails once;  "pwrite:5+:ENOSPC"  fifth and later;  "write:2:short" half of it;
- *   "point:store.commit.before:1:kill"  first passage;  "any:17:kill"  the 17th mutating system call ends the process before it runs,
+ *   "point:store.commit.before:1:kill"  first passage;  "any:17:kill"  the 17th mutating system call ends the
+ *     process before it runs,
  *   "any:17:kill-after" after it.  Several are separated by ';'.
- * With ORLOP_FAULT_COUNT=FILE the number of mutating calls is written to FILE at exit. Only in builds with -DORLOP_FAULTS=1 (all but release
- * packages; the option is on by default in this tree). Any thread. */
+ * With ORLOP_FAULT_COUNT=FILE the number of mutating calls is written to FILE at exit. Only in builds with
+ * -DORLOP_FAULTS=1 (all but release packages; the option is on by default in this tree). Any thread. */
 #ifndef ORLOP_OS_FAULT_H
 #define ORLOP_OS_FAULT_H
 

@@ -15,11 +15,28 @@
 
 static void test_syntax(void **state)
 {
-        static const char *const good[] = { "", " ; ", "pwrite:1:EIO", "pwrite:5+:ENOSPC;fdatasync:1:EIO", "any:17:kill",
-                                            "any:17:kill-after", "point:store.commit.before:1:kill", "write:2:short" };
-        static const char *const bad[] = { "pwrite", "pwrite:", "pwrite:0:EIO", "pwrite:x:EIO", "pwrite:1:ENOTHING", "pwrite:1",
-                                           ":1:EIO", "point::1:kill", "point:x:1:short", "pwrite:+:EIO", "pwrite:1:EIO:",
-                                           "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:1:EIO" };
+        static const char *const good[] = { "",
+                                            " ; ",
+                                            "pwrite:1:EIO",
+                                            "pwrite:5+:ENOSPC;fdatasync:1:EIO",
+                                            "any:17:kill",
+                                            "any:17:kill-after",
+                                            "point:store.commit.before:1:kill",
+                                            "write:2:short" };
+        static const char *const bad[] = {
+                "pwrite",
+                "pwrite:",
+                "pwrite:0:EIO",
+                "pwrite:x:EIO",
+                "pwrite:1:ENOTHING",
+                "pwrite:1",
+                ":1:EIO",
+                "point::1:kill",
+                "point:x:1:short",
+                "pwrite:+:EIO",
+                "pwrite:1:EIO:",
+                "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:1:EIO"
+        };
 
         (void)state;
         for (unsigned i = 0; i < ARRAY_LEN(good); i++)
@@ -61,7 +78,8 @@ static void test_counts(void **state)
         assert_ok(pass("here"));
 }
 
-/* Writes three bytes one by one into the file under this specification; returns how many are there, whether killed or not. */
+/* Writes three bytes one by one into the file under this specification; returns how many are there, whether killed
+ * or not. */
 static off_t written_under(const char *path, const char *spec, bool *ret_killed)
 {
         pid_t pid = fork();
@@ -104,7 +122,8 @@ static void test_kill(void **state)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(test_syntax), cmocka_unit_test(test_counts), cmocka_unit_test(test_kill) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(test_syntax), cmocka_unit_test(test_counts),
+                                            cmocka_unit_test(test_kill) };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
 

@@ -1,8 +1,8 @@
 /* Files: the calls that act on one open descriptor. Directories and whole files are in dir.c.
  *
- * Each system call goes through CALL, which asks os/fault.h first, repeats after EINTR, and reports a mutating success to it. Short
- * transfers are continued. fdatasync and fsync are never repeated after an error: the kernel may have dropped the pages it could
- * not write, and a second call would report success for data that is gone. */
+ * Each system call goes through CALL, which asks os/fault.h first, repeats after EINTR, and reports a mutating
+ * success to it. Short transfers are continued. fdatasync and fsync are never repeated after an error: the kernel
+ * may have dropped the pages it could not write, and a second call would report success for data that is gone. */
 #include "os/file.h"
 
 #include <errno.h>

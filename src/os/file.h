@@ -1,8 +1,8 @@
 /* os/file.h: files and directories, with EINTR, short transfers and fault injection handled here.
  *
- * All calls may block: never from a loop, but file_sendfile_nowait-style calls that say so. Errors: NOT_FOUND, EXISTS, NO_SPACE, IO, … by err_sys.
- * Every call passes os/fault.h first, so that tests can make the n-th call fail. Paths below a directory descriptor are opened
- * without following symbolic links. */
+ * All calls may block: never from a loop, but file_sendfile_nowait-style calls that say so. Errors: NOT_FOUND,
+ * EXISTS, NO_SPACE, IO, … by err_sys. Every call passes os/fault.h first, so that tests can make the n-th call fail.
+ * Paths below a directory descriptor are opened without following symbolic links. */
 #ifndef ORLOP_OS_FILE_H
 #define ORLOP_OS_FILE_H
 
@@ -33,7 +33,8 @@ MUST_CHECK struct err *file_read(int fd, void *p, size_t n, size_t *ret_n);
 MUST_CHECK struct err *file_pwrite_full(int fd, const void *p, size_t n, int64_t offset);
 /* Writes all n bytes at the position. */
 MUST_CHECK struct err *file_write_full(int fd, const void *p, size_t n);
-/* fdatasync. An error means that the content of the file is unknown from now on (promise 1: never try again and believe it). */
+/* fdatasync. An error means that the content of the file is unknown from now on (promise 1: never try again and
+ * believe it). */
 MUST_CHECK struct err *file_datasync(int fd);
 /* fsync, for directories too. */
 MUST_CHECK struct err *file_sync(int fd);
@@ -74,8 +75,8 @@ MUST_CHECK struct err *file_xattr_get(int fd, const char *name, struct buf *b);
 /* flock(LOCK_EX|LOCK_NB); held elsewhere: ERR_IN_USE. */
 MUST_CHECK struct err *file_lock(int fd);
 /* Calls fn for each entry but . and .. (type DT_*), until it returns an error. */
-MUST_CHECK struct err *file_each(int dirfd, const char *path, struct err *(*fn)(void *arg, const char *name, unsigned char type),
-                                 void *arg);
+MUST_CHECK struct err *file_each(int dirfd, const char *path,
+                                 struct err *(*fn)(void *arg, const char *name, unsigned char type), void *arg);
 
 struct fs_usage {
         uint64_t total, used, avail; /* bytes; avail: for unprivileged users */

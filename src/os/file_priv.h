@@ -7,7 +7,8 @@
 #include "os/fault.h"
 #include "os/priv.h"
 
-/* ret = call, or -1 with errno when a fault says so. `lenp`: a length that a fault may shorten before the call, or null. */
+/* ret = call, or -1 with errno when a fault says so. `lenp`: a length that a fault may shorten before the call, or
+ * null. */
 #define CALL_ONCE(ret, cls, mutating, lenp, call)                                                                      \
         do {                                                                                                           \
                 int fault_ = UNLIKELY(fault_on) ? fault_before((cls), (mutating), (lenp)) : 0;                         \

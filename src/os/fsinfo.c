@@ -1,4 +1,5 @@
-/* What the kernel knows about a file system and its disk: statvfs, /proc/self/mountinfo, /sys/dev/block, /proc/diskstats.
+/* What the kernel knows about a file system and its disk: statvfs, /proc/self/mountinfo, /sys/dev/block,
+ * /proc/diskstats.
  *
  * Missing pieces (containers hide some) leave empty texts; only the capacity must be there. */
 #include <errno.h>
@@ -30,9 +31,9 @@ static void copy_unescaped(char *dst, size_t size, struct str s)
         dst[at] = 0;
 }
 
-/* Fills type and source from the line "id parent maj:min root mountpoint options [fields] - type source super". Of several mounts
- * the one whose device matches wins, else the one with the longest mount point above `path` (btrfs: subvolumes have devices of
- * their own). */
+/* Fills type and source from the line "id parent maj:min root mountpoint options [fields] - type source super". Of
+ * several mounts the one whose device matches wins, else the one with the longest mount point above `path` (btrfs:
+ * subvolumes have devices of their own). */
 static void find_mount(struct str text, dev_t dev, struct str path, struct fs_usage *u)
 {
         char want[32];

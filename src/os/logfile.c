@@ -1,11 +1,12 @@
 /* The daemon's log sink.
  *
- * With a directory: lines are appended to NAME.log; when it would pass max_size it is renamed to NAME.TIME.SEQ.log and a new one begins;
- * then the oldest are removed until all fit max_total. Without: stderr, and the last 256 KiB in memory for queries.
+ * With a directory: lines are appended to NAME.log; when it would pass max_size it is renamed to NAME.TIME.SEQ.log
+ * and a new one begins; then the oldest are removed until all fit max_total. Without: stderr, and the last 256 KiB
+ * in memory for queries.
  *
- * Called with a line, we can not report our own failure by a line: what can not be written to the file goes to stderr instead, and
- * rotation is tried again with the next line. System calls here do not pass the fault layer, whose counts must not depend on how
- * much is logged. `lock` guards all that changes. */
+ * Called with a line, we can not report our own failure by a line: what can not be written to the file goes to
+ * stderr instead, and rotation is tried again with the next line. System calls here do not pass the fault layer,
+ * whose counts must not depend on how much is logged. `lock` guards all that changes. */
 #include "os/logfile.h"
 
 #include <errno.h>
@@ -114,7 +115,8 @@ static struct err *rotate_locked(struct logfile *l)
         struct err *e;
 
         current_name(l, name);
-        (void)snprintf(old, sizeof(old), "%s.%.19s.%03u.log", l->name, clock_rfc3339(clock_wall_ns(), when), l->seq++ % 1000);
+        (void)snprintf(old, sizeof(old), "%s.%.19s.%03u.log", l->name, clock_rfc3339(clock_wall_ns(), when),
+                       l->seq++ % 1000);
         if (renameat(l->dirfd, name, l->dirfd, old) != 0 && errno != ENOENT)
                 return err_sys(errno, "rename %s", name);
         l->fd = -1;
@@ -267,7 +269,8 @@ static struct err *read_tail(struct logfile *l, enum log_level min, uint64_t off
         uint64_t from = l->tail_end > TAIL_SIZE ? l->tail_end - TAIL_SIZE : 0;
         bool cut = from > 0;
         while (from < l->tail_end) {
-                size_t at = (size_t)(from % TAIL_SIZE), len = (size_t)MIN(l->tail_end - from, (uint64_t)(TAIL_SIZE - at));
+                size_t at = (size_t)(from % TAIL_SIZE),
+                       len = (size_t)MIN(l->tail_end - from, (uint64_t)(TAIL_SIZE - at));
 
                 buf_add(&all, l->tail + at, len);
                 from += len;

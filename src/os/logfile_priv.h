@@ -11,8 +11,9 @@ struct logfile_names {
         char name[LOGFILE_NAMES_MAX][LOGFILE_NAME_MAX];
 };
 
-/* A gzip-compressed ustar of the named files in dirfd, or, without names, of `tail` as STEM.log. ERR_TOO_LARGE past max bytes. */
-MUST_CHECK struct err *logfile__targz(int dirfd, const struct logfile_names *names, const char *stem, struct str tail, size_t max,
-                                      struct buf *b);
+/* A gzip-compressed ustar of the named files in dirfd, or, without names, of `tail` as STEM.log. ERR_TOO_LARGE past
+ * max bytes. */
+MUST_CHECK struct err *logfile__targz(int dirfd, const struct logfile_names *names, const char *stem, struct str tail,
+                                      size_t max, struct buf *b);
 
 #endif

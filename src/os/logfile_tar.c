@@ -1,7 +1,7 @@
 /* Log files as one tar.gz, made as it is written: never more than a piece of input in memory besides the result.
  *
- * The current file grows while it is packed, so each member's length is fixed when its header is written; a file that shrank or
- * vanished meanwhile (rotation) is filled with NULs or left out. */
+ * The current file grows while it is packed, so each member's length is fixed when its header is written; a file
+ * that shrank or vanished meanwhile (rotation) is filled with NULs or left out. */
 #include <stdio.h>
 #include <string.h>
 #include <zlib.h>
@@ -119,7 +119,8 @@ static struct err *pack_tail(struct packer *k, const char *stem, struct str tail
         return pack_zeros(k, padding(tail.n));
 }
 
-static struct err *pack_all(struct packer *k, int dirfd, const struct logfile_names *names, const char *stem, struct str tail)
+static struct err *pack_all(struct packer *k, int dirfd, const struct logfile_names *names, const char *stem,
+                            struct str tail)
 {
         for (unsigned i = 0; i < names->n; i++)
                 TRY(pack_file(k, dirfd, names->name[i]));
@@ -129,7 +130,8 @@ static struct err *pack_all(struct packer *k, int dirfd, const struct logfile_na
         return pack(k, "", 0, Z_FINISH);
 }
 
-struct err *logfile__targz(int dirfd, const struct logfile_names *names, const char *stem, struct str tail, size_t max, struct buf *b)
+struct err *logfile__targz(int dirfd, const struct logfile_names *names, const char *stem, struct str tail, size_t max,
+                           struct buf *b)
 {
         struct packer k = { .out = b, .before = b->n, .max = max };
         struct err *e;

@@ -2,15 +2,17 @@
  *
  * A round: wait, callbacks of descriptors, one batch of posted tasks, due timers, the round hook.
  *
- * Posting is a lock-free push on a stack, reversed when the loop drains it. The poster writes the eventfd only when the loop said
- * that it is about to sleep, and the one who clears that flag is the one who writes: at most one write per sleep. The eventfd is
- * edge-triggered, so nobody ever reads it (its counter can not overflow in the life of a machine).
+ * Posting is a lock-free push on a stack, reversed when the loop drains it. The poster writes the eventfd only when
+ * the loop said that it is about to sleep, and the one who clears that flag is the one who writes: at most one write
+ * per sleep. The eventfd is edge-triggered, so nobody ever reads it (its counter can not overflow in the life of a
+ * machine).
  *
- * Timers hang in a hashed wheel of 2048 slots of 16.8 ms. Setting a later deadline, the common case of idle connections, only
- * changes a number: the timer is moved when its old slot comes by. A bitmap of used slots tells how long to sleep.
+ * Timers hang in a hashed wheel of 2048 slots of 16.8 ms. Setting a later deadline, the common case of idle
+ * connections, only changes a number: the timer is moved when its old slot comes by. A bitmap of used slots tells
+ * how long to sleep.
  *
- * A callback may remove any descriptor, itself too: events already fetched for it are crossed out.
- * Nothing fails after loop_new but epoll_ctl, whose error goes to the caller of loop_fd_set. */
+ * A callback may remove any descriptor, itself too: events already fetched for it are crossed out. Nothing fails
+ * after loop_new but epoll_ctl, whose error goes to the caller of loop_fd_set. */
 #include "os/loop.h"
 
 #include <errno.h>
@@ -137,7 +139,8 @@ void loop_post(struct loop *l, struct loop_task *t)
 {
         struct loop_task *head = atomic_load_explicit(&l->posted, memory_order_relaxed);
 
-        /* Sequentially consistent, as is the loop's "sleeping, then look": either it sees the task or we see the flag. */
+        /* Sequentially consistent, as is the loop's "sleeping, then look": either it sees the task or we see the
+         * flag. */
         do {
                 t->next = head;
         } while (!atomic_compare_exchange_weak(&l->posted, &head, t));

@@ -43,7 +43,8 @@ void loop_stop(struct loop *l);
 void loop_post(struct loop *l, struct loop_task *t);
 /* Sets the interest (adds, changes, or removes with events = 0; edge flags are the caller's). */
 MUST_CHECK struct err *loop_fd_set(struct loop *l, struct loop_fd *w, uint32_t events);
-/* Forgets the descriptor: no callback follows, also not for events already fetched in this round. The caller closes it. */
+/* Forgets the descriptor: no callback follows, also not for events already fetched in this round. The caller closes
+ * it. */
 void loop_fd_remove(struct loop *l, struct loop_fd *w);
 /* Starts or moves a timer. */
 void loop_timer_set(struct loop *l, struct loop_timer *t, int64_t deadline_mono_ns);

@@ -1,12 +1,13 @@
 /* The elastic worker pool.
  *
- * Happy path: submit takes the youngest idle worker off a stack, leaves the task in the worker's own slot and wakes it by a futex:
- * one wake, no thundering herd, warm stacks first, and the oldest idle workers are the ones that time out. Without an idle worker
- * a thread is started. A worker that finishes looks for queued tasks before it goes idle, so that a full class costs no wakes.
+ * Happy path: submit takes the youngest idle worker off a stack, leaves the task in the worker's own slot and wakes
+ * it by a futex: one wake, no thundering herd, warm stacks first, and the oldest idle workers are the ones that time
+ * out. Without an idle worker a thread is started. A worker that finishes looks for queued tasks before it goes
+ * idle, so that a full class costs no wakes.
  *
- * Failure: when no thread can be started the task waits in its queue if any worker of this pool will come by; else it is refused.
- * End: each worker that leaves joins the one that left before it, and pool_free joins the last: no thread is ever detached, so
- * the pool's memory is not touched after it was freed.
+ * Failure: when no thread can be started the task waits in its queue if any worker of this pool will come by; else
+ * it is refused. End: each worker that leaves joins the one that left before it, and pool_free joins the last: no
+ * thread is ever detached, so the pool's memory is not touched after it was freed.
  *
  * All fields are guarded by `lock` but a worker's `signal`. */
 #include "os/pool.h"

@@ -1,8 +1,8 @@
 /* os/pool.h: the elastic worker pool: one worker per task in progress, quotas by class.
  *
- * Threads are made on demand up to the sum of quotas, keep a small stack (256 KiB) and end after 10 s without work. Tasks of a class above
- * its quota wait in that class's bounded queue; when the queue is full pool_submit refuses. Any thread may submit, loops too: it
- * never blocks. */
+ * Threads are made on demand up to the sum of quotas, keep a small stack (256 KiB) and end after 10 s without work.
+ * Tasks of a class above its quota wait in that class's bounded queue; when the queue is full pool_submit refuses.
+ * Any thread may submit, loops too: it never blocks. */
 #ifndef ORLOP_OS_POOL_H
 #define ORLOP_OS_POOL_H
 

@@ -8,7 +8,8 @@
 #include "os/thread.h"
 
 static const struct pool_limits small = { .max_running = { [POOL_CONTROL] = 2, [POOL_DATA] = 3, [POOL_BACKEND] = 1 },
-                                          .max_queued = { [POOL_CONTROL] = 4, [POOL_DATA] = 100000, [POOL_BACKEND] = 4 } };
+                                          .max_queued = {
+                                                  [POOL_CONTROL] = 4, [POOL_DATA] = 100000, [POOL_BACKEND] = 4 } };
 
 struct job {
         struct pool_task task;

@@ -26,7 +26,8 @@ void os__thread_begin(const char *name, enum thread_role role);
 enum thread_role os__thread_set_role(enum thread_role role);
 
 /* As err_sys, but with EXISTS for EEXIST, which callers tell apart. */
-#define os__err(errnum, ...)                                                                                           \
-        ((errnum) == EEXIST ? err_new_at(__FILE__, __LINE__, ERR_EXISTS, EEXIST, __VA_ARGS__) : err_sys((errnum), __VA_ARGS__))
+#define os__err(errnum, ...)                                                                  \
+        ((errnum) == EEXIST ? err_new_at(__FILE__, __LINE__, ERR_EXISTS, EEXIST, __VA_ARGS__) \
+                            : err_sys((errnum), __VA_ARGS__))
 
 #endif

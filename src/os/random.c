@@ -1,5 +1,5 @@
-/* Random numbers from the kernel. getrandom fails only when interrupted or before the kernel has gathered entropy (then it waits);
- * anything else would mean keys that can be guessed, so the process ends. */
+/* Random numbers from the kernel. getrandom fails only when interrupted or before the kernel has gathered entropy
+ * (then it waits); anything else would mean keys that can be guessed, so the process ends. */
 #include "os/random.h"
 
 #include <errno.h>

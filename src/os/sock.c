@@ -1,5 +1,6 @@
-/* TCP sockets. Every descriptor is made non-blocking and close-on-exec; waiting is by poll with what is left of the deadline.
- * Names are resolved by getaddrinfo, which may block past the deadline when the resolver is slow; numeric addresses never do. */
+/* TCP sockets. Every descriptor is made non-blocking and close-on-exec; waiting is by poll with what is left of the
+ * deadline. Names are resolved by getaddrinfo, which may block past the deadline when the resolver is slow; numeric
+ * addresses never do. */
 #include "os/sock.h"
 
 #include <arpa/inet.h>
@@ -22,7 +23,9 @@ enum { HOST_MAX = 256 };
 
 static struct err *resolve(struct str host, uint16_t port, int flags, struct addrinfo **ret)
 {
-        struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV };
+        struct addrinfo hints = { .ai_family = AF_UNSPEC,
+                                  .ai_socktype = SOCK_STREAM,
+                                  .ai_flags = flags | AI_NUMERICSERV };
         char name[HOST_MAX], service[8];
         int r;
 
@@ -229,7 +232,8 @@ const char *sock_host_ip(char buf[static 64])
         if (getifaddrs(&list) != 0)
                 return buf;
         for (const struct ifaddrs *i = list; i; i = i->ifa_next) {
-                if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET || i->ifa_flags & IFF_LOOPBACK || !(i->ifa_flags & IFF_UP))
+                if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET || i->ifa_flags & IFF_LOOPBACK ||
+                    !(i->ifa_flags & IFF_UP))
                         continue;
                 (void)inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)i->ifa_addr)->sin_addr, buf, 64);
                 break;

@@ -8,7 +8,8 @@
 #include "base/err.h"
 #include "base/str.h"
 
-/* A listening, non-blocking socket on "host:port" or "[v6]:port" (port 0: any), SO_REUSEADDR, with SO_REUSEPORT if asked. */
+/* A listening, non-blocking socket on "host:port" or "[v6]:port" (port 0: any), SO_REUSEADDR, with SO_REUSEPORT if
+ * asked. */
 MUST_CHECK struct err *sock_listen(struct str address, bool reuseport, int backlog, int *ret_fd);
 /* Connects, waiting until the deadline; the socket is non-blocking afterwards, TCP_NODELAY set. */
 MUST_CHECK struct err *sock_connect(struct str host, uint16_t port, int64_t deadline_mono_ns, int *ret_fd);

@@ -18,11 +18,25 @@ static void test_split(void **state)
                 const char *text, *host;
                 int port; /* -1: refused */
         } rows[] = {
-                { "127.0.0.1:8080", "127.0.0.1", 8080 }, { "[::1]:0", "::1", 0 },  { "host:65535", "host", 65535 }, { ":80", "", 80 },
-                { "host", NULL, -1 },                    { "host:", NULL, -1 },    { "host:65536", NULL, -1 },      { "host:-1", NULL, -1 },
-                { "host:8 0", NULL, -1 },                { "::1:80", NULL, -1 },   { "[::1]", NULL, -1 },           { "[::1]80", NULL, -1 },
-                { "[]:80", NULL, -1 },                   { "", NULL, -1 },         { "a b:1", NULL, -1 },           { "h/x:1", NULL, -1 },
-                { "u@h:1", NULL, -1 },                   { "[::1:80", NULL, -1 },  { "host:000080", NULL, -1 },
+                { "127.0.0.1:8080", "127.0.0.1", 8080 },
+                { "[::1]:0", "::1", 0 },
+                { "host:65535", "host", 65535 },
+                { ":80", "", 80 },
+                { "host", NULL, -1 },
+                { "host:", NULL, -1 },
+                { "host:65536", NULL, -1 },
+                { "host:-1", NULL, -1 },
+                { "host:8 0", NULL, -1 },
+                { "::1:80", NULL, -1 },
+                { "[::1]", NULL, -1 },
+                { "[::1]80", NULL, -1 },
+                { "[]:80", NULL, -1 },
+                { "", NULL, -1 },
+                { "a b:1", NULL, -1 },
+                { "h/x:1", NULL, -1 },
+                { "u@h:1", NULL, -1 },
+                { "[::1:80", NULL, -1 },
+                { "host:000080", NULL, -1 },
         };
 
         (void)state;
@@ -44,7 +58,8 @@ static void test_split(void **state)
 static void test_loopback(void **state)
 {
         static const char *const yes[] = { "127.0.0.1", "127.255.0.9", "::1", "[::1]", "localhost", "LocalHost" };
-        static const char *const no[] = { "0.0.0.0", "10.0.0.1", "::", "::2", "localhost.example", "", "128.0.0.1", "127.0.0.1.x" };
+        static const char *const no[] = { "0.0.0.0",           "10.0.0.1", "::",        "::2",
+                                          "localhost.example", "",         "128.0.0.1", "127.0.0.1.x" };
         char ip[64];
 
         (void)state;

@@ -1,5 +1,6 @@
-/* What the machine and this process use, from /proc, bounded by the cgroup (v2, else v1) that the process lives in, since in a
- * container the machine's numbers mislead. Percentages are differences since the call before, kept under a lock.
+/* What the machine and this process use, from /proc, bounded by the cgroup (v2, else v1) that the process lives in,
+ * since in a container the machine's numbers mislead. Percentages are differences since the call before, kept under
+ * a lock.
  *
  * /proc/meminfo and /proc/self must be readable; the rest is best effort and stays zero. */
 #include "os/sysinfo.h"

@@ -7,8 +7,10 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
-/* A self-signed certificate for `name` and 127.0.0.1, good for an hour, as DIR/cert.pem and DIR/key.pem; the paths are written too. */
-static inline void test_cert_make(const char *dir, const char *name, long serial, char cert_path[static 400], char key_path[static 400])
+/* A self-signed certificate for `name` and 127.0.0.1, good for an hour, as DIR/cert.pem and DIR/key.pem; the paths
+ * are written too. */
+static inline void test_cert_make(const char *dir, const char *name, long serial, char cert_path[static 400],
+                                  char key_path[static 400])
 {
         EVP_PKEY *key = EVP_EC_gen("P-256");
         X509 *x = X509_new();
@@ -23,7 +25,8 @@ static inline void test_cert_make(const char *dir, const char *name, long serial
         ASN1_INTEGER_set(X509_get_serialNumber(x), serial);
         X509_gmtime_adj(X509_getm_notBefore(x), -60);
         X509_gmtime_adj(X509_getm_notAfter(x), 3600);
-        X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
+        X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1,
+                                   0);
         X509_set_issuer_name(x, X509_get_subject_name(x));
         (void)snprintf(alt, sizeof(alt), "DNS:%s,IP:127.0.0.1", name);
         ext = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, alt);

@@ -1,8 +1,9 @@
 /* Threads and checked locks.
  *
- * In debug builds (ORLOP_DEBUG) each thread keeps the list of locks it holds. Taking one whose rank is not above all of them is a
- * bug that is found on the first passage, not on the night when two threads meet; trylock is exempt, since it can not deadlock.
- * Release builds pay for none of it. Failure of a pthread call on a valid lock is a bug too. */
+ * In debug builds (ORLOP_DEBUG) each thread keeps the list of locks it holds. Taking one whose rank is not above all
+ * of them is a bug that is found on the first passage, not on the night when two threads meet; trylock is exempt,
+ * since it can not deadlock. Release builds pay for none of it. Failure of a pthread call on a valid lock is a bug
+ * too. */
 #include "os/thread.h"
 
 #include <errno.h>

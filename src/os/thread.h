@@ -1,8 +1,8 @@
 /* os/thread.h: threads, checked locks, roles.
  *
- * A lock knows its name, its rank and (in debug builds) its owner; taking a lock whose rank is not above every rank held by
- * this thread is a bug (ASSERT, debug builds). Ranks are listed below: the lock order of the whole program, one page.
- * Thread roles: a loop thread must not block; ASSERT_MAY_BLOCK() tells. */
+ * A lock knows its name, its rank and (in debug builds) its owner; taking a lock whose rank is not above every rank
+ * held by this thread is a bug (ASSERT, debug builds). Ranks are listed below: the lock order of the whole program,
+ * one page. Thread roles: a loop thread must not block; ASSERT_MAY_BLOCK() tells. */
 #ifndef ORLOP_OS_THREAD_H
 #define ORLOP_OS_THREAD_H
 
@@ -67,7 +67,8 @@ static inline void cleanup_mutex(struct mutex **m)
         if (*m)
                 mutex_unlock(*m);
 }
-#define LOCK_SCOPE_2(m, n) __attribute__((cleanup(cleanup_mutex), unused)) struct mutex *lock_scope_##n = (mutex_lock(m), (m))
+#define LOCK_SCOPE_2(m, n) \
+        __attribute__((cleanup(cleanup_mutex), unused)) struct mutex *lock_scope_##n = (mutex_lock(m), (m))
 #define LOCK_SCOPE_1(m, n) LOCK_SCOPE_2(m, n)
 /* Holds m until the end of the enclosing block. */
 #define LOCK_SCOPE(m) LOCK_SCOPE_1(m, __LINE__)
@@ -75,7 +76,8 @@ static inline void cleanup_mutex(struct mutex **m)
 enum thread_role { THREAD_OTHER, THREAD_LOOP, THREAD_WORKER, THREAD_COMMIT };
 struct thread;
 /* Starts a joinable thread with this role, a name (at most 15 bytes) and all signals blocked. */
-MUST_CHECK struct err *thread_start(struct thread **ret, const char *name, enum thread_role role, void (*fn)(void *arg), void *arg);
+MUST_CHECK struct err *thread_start(struct thread **ret, const char *name, enum thread_role role, void (*fn)(void *arg),
+                                    void *arg);
 /* Waits for its end and frees it. Null is fine. */
 void thread_join(struct thread *t);
 /* The role of the calling thread. */

@@ -1,11 +1,12 @@
 /* TLS over OpenSSL, non-blocking.
  *
- * A context is a pointer to an SSL_CTX under a lock; a reload builds a new SSL_CTX and swaps the pointer, and each connection keeps
- * the one it began with (SSL_new takes a reference). The socket is driven by a BIO of our own, because OpenSSL's writes with
- * write(2), which raises SIGPIPE in programs that use liborlop.
+ * A context is a pointer to an SSL_CTX under a lock; a reload builds a new SSL_CTX and swaps the pointer, and each
+ * connection keeps the one it began with (SSL_new takes a reference). The socket is driven by a BIO of our own,
+ * because OpenSSL's writes with write(2), which raises SIGPIPE in programs that use liborlop.
  *
- * Failure: a handshake or record error makes the connection TLS_FAILED for good; the caller closes the socket. OpenSSL's error queue
- * is per thread and is emptied before each call, so that one connection's failure is not read as another's. */
+ * Failure: a handshake or record error makes the connection TLS_FAILED for good; the caller closes the socket.
+ * OpenSSL's error queue is per thread and is emptied before each call, so that one connection's failure is not read
+ * as another's. */
 #include "os/tls.h"
 
 #include <arpa/inet.h>
@@ -105,7 +106,8 @@ static void make_bio_method(void)
 
 /* Contexts. */
 
-static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *outlen, const unsigned char *in, unsigned inlen, void *arg)
+static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *outlen, const unsigned char *in,
+                       unsigned inlen, void *arg)
 {
         static const unsigned char ours[] = "\x08http/1.1";
         unsigned char *chosen;
@@ -129,7 +131,8 @@ static struct err *new_ssl_ctx(bool client, SSL_CTX **ret)
                 return ssl_err(ERR_INTERNAL, "TLS context");
         (void)SSL_CTX_set_options(s, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
                                              SSL_OP_PRIORITIZE_CHACHA);
-        (void)SSL_CTX_set_mode(s, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+        (void)SSL_CTX_set_mode(s, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                          SSL_MODE_RELEASE_BUFFERS);
         if (!SSL_CTX_set_min_proto_version(s, TLS1_2_VERSION) ||
             !SSL_CTX_set_cipher_list(s, "ECDHE+AESGCM:ECDHE+CHACHA20")) {
                 SSL_CTX_free(s);
@@ -147,9 +150,11 @@ static struct err *load_server(const struct tls_ctx *c, SSL_CTX **ret)
 
         TRY(new_ssl_ctx(false, &s));
         SSL_CTX_set_alpn_select_cb(s, choose_alpn, NULL);
-        if (!SSL_CTX_set_session_id_context(s, id, sizeof(id) - 1) || SSL_CTX_use_certificate_chain_file(s, c->cert_file) != 1)
+        if (!SSL_CTX_set_session_id_context(s, id, sizeof(id) - 1) ||
+            SSL_CTX_use_certificate_chain_file(s, c->cert_file) != 1)
                 e = ssl_err(ERR_INVALID, c->cert_file);
-        else if (SSL_CTX_use_PrivateKey_file(s, c->key_file, SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(s) != 1)
+        else if (SSL_CTX_use_PrivateKey_file(s, c->key_file, SSL_FILETYPE_PEM) != 1 ||
+                 SSL_CTX_check_private_key(s) != 1)
                 e = ssl_err(ERR_INVALID, c->key_file);
         else {
                 *ret = s;
@@ -311,7 +316,8 @@ struct err *tls_server_info(struct tls_ctx *c, struct tls_cert_info *ret)
 
 /* Connections. */
 
-/* Names are checked against the certificate and sent as SNI; addresses are only checked (RFC 6066 §3: no literals in SNI). */
+/* Names are checked against the certificate and sent as SNI; addresses are only checked (RFC 6066 §3: no literals in
+ * SNI). */
 static bool expect_host(SSL *ssl, const char *host, bool insecure)
 {
         unsigned char ip[sizeof(struct in6_addr)];
@@ -384,7 +390,8 @@ static enum tls_result result_of(struct tls_conn *c, int r)
         n = ERR_peek_error();
         verify = SSL_get_verify_result(c->ssl);
         if (verify != X509_V_OK && !SSL_is_server(c->ssl) && SSL_get_verify_mode(c->ssl) != SSL_VERIFY_NONE)
-                (void)snprintf(c->failure, sizeof(c->failure), "certificate: %s", X509_verify_cert_error_string(verify));
+                (void)snprintf(c->failure, sizeof(c->failure), "certificate: %s",
+                               X509_verify_cert_error_string(verify));
         else if (n)
                 ERR_error_string_n(n, c->failure, sizeof(c->failure));
         else

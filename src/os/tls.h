@@ -1,7 +1,8 @@
-/* os/tls.h: TLS 1.2 (AEAD suites with forward secrecy only) and 1.3 over OpenSSL, non-blocking. OpenSSL is seen here and in base/hash alone.
+/* os/tls.h: TLS 1.2 (AEAD suites with forward secrecy only) and 1.3 over OpenSSL, non-blocking. OpenSSL is seen here
+ * and in base/hash alone.
  *
- * A context holds certificate and key and can be reloaded while connections live: new handshakes take the new one. A connection belongs
- * to one thread at a time. */
+ * A context holds certificate and key and can be reloaded while connections live: new handshakes take the new one. A
+ * connection belongs to one thread at a time. */
 #ifndef ORLOP_OS_TLS_H
 #define ORLOP_OS_TLS_H
 
@@ -13,7 +14,8 @@
 struct tls_ctx;
 struct tls_conn;
 
-/* A server context from PEM files; ERR_INVALID with OpenSSL's reason. No compression, no renegotiation, session tickets on, ALPN http/1.1. */
+/* A server context from PEM files; ERR_INVALID with OpenSSL's reason. No compression, no renegotiation, session
+ * tickets on, ALPN http/1.1. */
 MUST_CHECK struct err *tls_server_new(const char *cert_file, const char *key_file, struct tls_ctx **ret);
 /* Reads the files again; on error the old pair stays. Any thread. */
 MUST_CHECK struct err *tls_server_reload(struct tls_ctx *ctx);
@@ -28,7 +30,8 @@ MUST_CHECK struct err *tls_client_new(const char *ca_file, bool insecure, struct
 /* Ends a context; connections in flight keep what they need. Null is fine. */
 void tls_ctx_free(struct tls_ctx *ctx);
 
-/* A connection on a connected, non-blocking socket; `host` is the expected name (clients; SNI and verification), null for servers. */
+/* A connection on a connected, non-blocking socket; `host` is the expected name (clients; SNI and verification),
+ * null for servers. */
 MUST_CHECK struct err *tls_conn_new(struct tls_ctx *ctx, int fd, const char *host, struct tls_conn **ret);
 /* Ends it without closing fd. Null is fine. */
 void tls_conn_free(struct tls_conn *c);

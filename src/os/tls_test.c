@@ -1,4 +1,5 @@
-/* TLS over a socket pair: handshake, data both ways, verification by name, refusal of old versions, reload under live connections. */
+/* TLS over a socket pair: handshake, data both ways, verification by name, refusal of old versions, reload under
+ * live connections. */
 #include "os/test_util.h"
 
 #include <errno.h>
@@ -42,7 +43,8 @@ struct ends {
 };
 
 /* Both ends shake hands; returns the client's and the server's last result. */
-static void connect_ends(struct ends *e, struct tls_ctx *server, struct tls_ctx *client, const char *host, enum tls_result r[2])
+static void connect_ends(struct ends *e, struct tls_ctx *server, struct tls_ctx *client, const char *host,
+                         enum tls_result r[2])
 {
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, e->fd), 0);
         assert_ok(tls_conn_new(server, e->fd[0], NULL, &e->server));

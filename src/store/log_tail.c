@@ -1,11 +1,12 @@
 /* Reading RocksDB's log files (its wiki page "Write Ahead Log File Format").
  *
- * A file is a row of blocks of 32 KiB. A record never crosses a block: it is cut into fragments {masked CRC32C of type and payload, length of the
- * payload, type, payload}. A block's last bytes, too few for a fragment's head, are zero. A record's payload is a batch: sequence number, count,
- * changes; our mark is the last of these.
+ * A file is a row of blocks of 32 KiB. A record never crosses a block: it is cut into fragments {masked CRC32C of
+ * type and payload, length of the payload, type, payload}. A block's last bytes, too few for a fragment's head, are
+ * zero. A record's payload is a batch: sequence number, count, changes; our mark is the last of these.
  *
- * Up to the first bad fragment the fragments follow each other. Behind it the place of the next one is not known, so every offset is tried; a
- * checksum that fits by chance, and a mark besides, will not be met. A fragment counts only when its record begins behind the bad place. */
+ * Up to the first bad fragment the fragments follow each other. Behind it the place of the next one is not known, so
+ * every offset is tried; a checksum that fits by chance, and a mark besides, will not be met. A fragment counts only
+ * when its record begins behind the bad place. */
 #include "store/log_tail.h"
 
 #include <stdio.h>
@@ -65,8 +66,8 @@ static bool is_marked(struct str payload)
         return memcmp(payload.p + payload.n - mark.n - sizeof(tail), tail, sizeof(tail)) == 0;
 }
 
-/* Whether a whole, marked record begins at or behind this offset. */
-static bool marked_behind(struct str file, size_t at)
+/* Whether a whole record begins at or behind this offset; a marked one, if that is asked for. */
+static bool record_behind(struct str file, size_t at, bool marked)
 {
         bool inside = false;
 
@@ -79,7 +80,8 @@ static bool marked_behind(struct str file, size_t at)
                 }
                 if (f.type == FRAGMENT_FIRST)
                         inside = true;
-                if ((f.type == FRAGMENT_FULL || (f.type == FRAGMENT_LAST && inside)) && is_marked(f.payload))
+                if ((f.type == FRAGMENT_FULL || (f.type == FRAGMENT_LAST && inside)) &&
+                    (!marked || is_marked(f.payload)))
                         return true;
                 if (f.type == FRAGMENT_FULL || f.type == FRAGMENT_LAST)
                         inside = false;
@@ -155,7 +157,21 @@ void log_tail_read(struct str file, struct log_facts *ret)
         if (!o.inside && all_zero(str_skip(file, at)))
                 return; /* space that was reserved */
         ret->bad_at = (int64_t)record_at;
-        ret->tail = marked_behind(file, MIN(at, file.n)) ? LOG_TAIL_DAMAGED : LOG_TAIL_TORN;
+        ret->tail = record_behind(file, MIN(at, file.n), true) ? LOG_TAIL_DAMAGED : LOG_TAIL_TORN;
+}
+
+bool log_tail_is_cut(struct str manifest)
+{
+        size_t at = 0;
+
+        while ((at = skip_padding(at)) < manifest.n) {
+                struct fragment f;
+
+                if (!fragment_at(manifest, at, &f))
+                        return record_behind(manifest, at + 1, false);
+                at += HEAD + f.payload.n;
+        }
+        return false;
 }
 
 /* ---- a directory ---- */
@@ -243,4 +259,24 @@ struct err *log_tail_judge(const char *dir, enum log_tail *ret, char name[static
                 e = judge_files(fd, &files, ret, name);
         free(files.number);
         return e;
+}
+
+struct err *log_tail_check_manifest(const char *dir)
+{
+        AUTO_BUF struct buf current = BUF_INIT, manifest = BUF_INIT;
+        AUTO_FD int fd = -1;
+        char name[64];
+        struct err *e;
+
+        TRY(file_open_dir(AT_FDCWD, dir, &fd));
+        e = file_read_all(fd, "CURRENT", sizeof(name), &current);
+        if (!e && str_copy(name, sizeof(name), str_trim(buf_str(&current))) &&
+            str_starts(str_of(name), STR("MANIFEST-")))
+                e = file_read_all(fd, name, FILE_MAX, &manifest);
+        if (e && e->code != ERR_NOT_FOUND && e->code != ERR_TOO_LARGE)
+                return e;
+        err_free(e); /* a new directory, or one that the engine will not like */
+        return log_tail_is_cut(buf_str(&manifest))
+                       ? err_new(ERR_CORRUPT, "%s/%s is damaged: good records follow a bad one", dir, name)
+                       : NULL;
 }

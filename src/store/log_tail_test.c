@@ -197,6 +197,22 @@ static void test_own_mark(void **state)
         assert_int_equal(f.next_sequence, 2);
 }
 
+static void test_manifest(void **state)
+{
+        AUTO_BUF struct buf b = BUF_INIT;
+
+        (void)state;
+        make(&b, false);
+        assert_false(log_tail_is_cut(buf_str(&b)));
+        for (size_t n = 0; n < b.n; n += 53)
+                assert_false(log_tail_is_cut((struct str){ b.p, n })); /* torn */
+        for (size_t at = 0; at < ends[RECORDS - 2]; at += 61) {
+                b.p[at] = (char)(b.p[at] ^ 1 << at % 8);
+                assert_true(log_tail_is_cut(buf_str(&b)));
+                b.p[at] = (char)(b.p[at] ^ 1 << at % 8);
+        }
+}
+
 static void test_directory(void **state)
 {
         char dir[] = "/tmp/orlop-log-XXXXXX", name[64];
@@ -234,9 +250,14 @@ static void test_directory(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_sound),    cmocka_unit_test(test_cut_anywhere), cmocka_unit_test(test_flip_anywhere),
-                cmocka_unit_test(test_unmarked), cmocka_unit_test(test_own_mark),     cmocka_unit_test(test_directory),
+                cmocka_unit_test(test_sound),
+                cmocka_unit_test(test_cut_anywhere),
+                cmocka_unit_test(test_flip_anywhere),
+                cmocka_unit_test(test_unmarked),
+                cmocka_unit_test(test_own_mark),
+                cmocka_unit_test(test_directory),
                 cmocka_unit_test(test_short_first_fragment),
+                cmocka_unit_test(test_manifest),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

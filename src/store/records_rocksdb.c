@@ -268,8 +268,12 @@ struct err *records_open(struct records_env *e, const char *dir, bool create, st
 {
         struct records *r;
         TRY(refuse_headless(dir));
+        struct err *err = log_tail_check_manifest(dir);
+        if (err && err_code(err) != ERR_NOT_FOUND)
+                return err;
+        err_free(err);
         TRY(new_records(e, dir, create, &r));
-        struct err *err = choose_recovery(dir, r->options[RECORDS_META]);
+        err = choose_recovery(dir, r->options[RECORDS_META]);
         if (err) {
                 free_records(r);
                 return err;
