@@ -80,6 +80,8 @@ MUST_CHECK struct err *content__new(struct store *s, struct mountpath *mp, const
                                     const struct record *r, struct str small, struct content **ret);
 /* Frees it, closing descriptors: not on a loop. */
 void content__free(struct content *c);
+/* Opens a slot's file, within the bound of all: BUSY. The content's mountpath is held. */
+MUST_CHECK struct err *content__open_slot(struct content *c, struct content_slot *s, struct content_file **ret);
 /* Whether all of it is in memory, or verified and not expired. */
 bool content__ready(const struct content *c);
 /* Writes the time of the last read to the record if it is much newer than what is stored. Never blocks. */

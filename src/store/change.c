@@ -56,7 +56,8 @@ struct err *store_set_custom(struct store *s, const struct obj_key *key, struct 
 
 /* ---- rename ---- */
 
-/* The content goes on under the new name: its file, or the first of its chunks, says so itself, for rebuilds only; nothing depends on it. */
+/* The content goes on under the new name: its file, or the first of its chunks, says so itself, for rebuilds only;
+ * nothing depends on it. */
 static void describe_renamed(struct mp_set *set, const struct obj_key *to, bool fast)
 {
         AUTO_BUF struct buf b = BUF_INIT, self = BUF_INIT;

@@ -112,8 +112,12 @@ struct err *content__new(struct store *s, struct mountpath *mp, const struct obj
 
 void content__free(struct content *c)
 {
-        for (unsigned i = 0; i < c->nslots && c->slots; i++)
-                content_file_close(atomic_load(&c->slots[i].file));
+        for (unsigned i = 0; i < c->nslots && c->slots; i++) {
+                struct content_file *f = atomic_load(&c->slots[i].file);
+                if (f)
+                        atomic_fetch_sub(&c->store->content_files, 1);
+                content_file_close(f);
+        }
         mutex_fini(&c->lock);
         buf_fini(&c->rendered);
         free(c->slots);
@@ -212,17 +216,30 @@ bool content_range_ready(const struct content *c, uint64_t offset, uint64_t leng
         return true;
 }
 
+struct err *content__open_slot(struct content *c, struct content_slot *s, struct content_file **ret)
+{
+        struct store *st = c->store;
+        struct err *e = NULL;
+        if (atomic_fetch_add(&st->content_files, 1) >= st->content_files_max)
+                e = err_new(ERR_BUSY, "%u content files are open already", st->content_files_max);
+        if (!e)
+                e = content_file_open(c->mp->contents, s->id, s->size, ret);
+        if (e)
+                atomic_fetch_sub(&st->content_files, 1);
+        else
+                atomic_store(&s->file, *ret);
+        return e;
+}
+
 static struct err *open_slot_locked(struct content *c, struct content_slot *s, struct content_file **ret)
 {
         struct content_file *f = atomic_load(&s->file);
         if (!f) {
                 if (!mountpath_enter(c->mp))
                         return err_new(ERR_IO, "mountpath %s is not available", c->mp->path);
-                struct err *e = content_file_open(c->mp->contents, s->id, s->size, &f);
+                struct err *e = content__open_slot(c, s, &f);
                 mountpath_leave(c->mp);
-                if (e)
-                        return e;
-                atomic_store(&s->file, f);
+                TRY(e);
         }
         *ret = f;
         return NULL;

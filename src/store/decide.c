@@ -203,7 +203,7 @@ static void set_record(struct committer *c, struct entry *en, const struct recor
                 records_batch_put2(c->batch, c->mp->records, RECORDS_SMALL, en->k, (struct str){ head, sizeof head },
                                    small);
                 en->small = small;
-        } else if (had_small && r->where != RECORD_SMALL)
+        } else if (r->where != RECORD_SMALL && (had_small || en->other)) /* an older record here may have had one too */
                 records_batch_delete(c->batch, c->mp->records, RECORDS_SMALL, en->k);
         en->present = true;
         en->record = *r;

@@ -109,15 +109,13 @@ static struct err *load_small(struct mountpath *mp, struct str k, const struct r
 static struct err *load_first_file(struct content *c, bool *ret_stale)
 {
         struct content_file *f;
-        struct err *e = content_file_open(c->mp->contents, c->slots[0].id, c->slots[0].size, &f);
+        struct err *e = content__open_slot(c, &c->slots[0], &f);
         if (err_code(e) == ERR_NOT_FOUND) {
                 err_free(e);
                 *ret_stale = true;
                 return NULL;
         }
-        TRY(e);
-        atomic_store(&c->slots[0].file, f);
-        return NULL;
+        return e;
 }
 
 /* A content of this record, or *ret_stale. */

@@ -13,6 +13,7 @@
 #include "store/mountpath.h"
 #include "os/sysinfo.h"
 
+#include <limits.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -26,14 +27,18 @@ static size_t default_cache_bytes(size_t wanted)
         return MIN(wanted ? wanted : CACHE_BYTES_DEFAULT, eighth);
 }
 
-static unsigned default_cache_files(unsigned wanted)
+/* Descriptors that this process may have. */
+static unsigned max_files(void)
 {
         struct rlimit l;
-        if (wanted)
-                return wanted;
-        if (getrlimit(RLIMIT_NOFILE, &l) || l.rlim_cur == RLIM_INFINITY)
-                return CACHE_FILES_MAX;
-        return (unsigned)MIN(l.rlim_cur / 4, CACHE_FILES_MAX);
+        if (getrlimit(RLIMIT_NOFILE, &l) || l.rlim_cur > INT_MAX)
+                return INT_MAX;
+        return (unsigned)l.rlim_cur;
+}
+
+static unsigned default_cache_files(unsigned wanted)
+{
+        return wanted ? wanted : MIN(max_files() / 4, CACHE_FILES_MAX);
 }
 
 static struct err *set_options(struct store *s, const struct store_options *o)
@@ -49,6 +54,7 @@ static struct err *set_options(struct store *s, const struct store_options *o)
         s->o.small_max = o->small_max ? o->small_max : STORE_SMALL_MAX_DEFAULT;
         s->o.cache_bytes = default_cache_bytes(o->cache_bytes);
         s->o.cache_files = default_cache_files(o->cache_files);
+        s->content_files_max = MAX(max_files() / 2, s->o.cache_files + 64);
         s->o.verify_expiry_ns = o->verify_expiry_ns ? o->verify_expiry_ns : 3600 * NS_PER_SEC;
         return NULL;
 }
@@ -75,7 +81,8 @@ static struct err *open_mountpaths(struct store *s, const struct store_options *
                 struct mountpath *mp;
                 TRY(mountpath__new(s, o->paths[i], o->labels ? o->labels[i] : NULL, &mp));
                 s->mp[s->nmp++] = mp;
-                struct err *e = mountpath__open(mp, o->known && o->known[i] ? MOUNTPATH_MAKE_NOTHING : MOUNTPATH_MAKE_ALL);
+                bool known = o->known && o->known[i];
+                struct err *e = mountpath__open(mp, known ? MOUNTPATH_MAKE_NOTHING : MOUNTPATH_MAKE_ALL);
                 if (!e) {
                         opened++;
                         continue;

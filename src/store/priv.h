@@ -80,6 +80,8 @@ struct store {
         struct mutex move_lock;
         _Atomic uint64_t hlc;         /* last stamp given */
         struct cache *cache;
+        _Atomic unsigned content_files; /* open in contents, cached or not */
+        unsigned content_files_max;     /* beyond it reads are refused, so that the records never lack a descriptor */
         struct background *background;
         struct space *space;
         struct uploads *uploads;

@@ -1019,6 +1019,39 @@ static void test_empty_parts(void **state)
         check_object("holes", pieces, 4, 4);
 }
 
+/* Descriptors of contents are bounded, also those of one object, and given back. */
+static void test_files_bounded(void **state)
+{
+        struct obj_key key = key_of("many");
+        struct put_attrs attrs = plain();
+        struct put_result r;
+        struct content *c;
+        unsigned all[8];
+        char id[17], p[8 * 100];
+
+        (void)state;
+        OK(store_upload_create(store, &key, STR_NONE, id));
+        for (unsigned i = 0; i < 8; i++) {
+                all[i] = i + 1;
+                OK(try_part("many", id, all[i], i, 100));
+        }
+        OK(store_upload_complete(store, &key, str_of(id), all, 8, &attrs, &r));
+        unsigned max = store->content_files_max;
+        store->content_files_max = 5;
+        OK(store_open_object(store, &key, &c));
+        OK(content_read(c, 0, p, 500));
+        CODE(content_read(c, 500, p, 100), ERR_BUSY);
+        assert_int_equal(atomic_load(&store->content_files), 5);
+        store->content_files_max = max;
+        OK(content_read(c, 0, p, 800));
+        assert_int_equal(atomic_load(&store->content_files), 8);
+        content_unref(c);
+        OK(store_delete(store, &key, NULL, false)); /* which drops it from the cache */
+        for (int i = 0; i < 1000 && atomic_load(&store->content_files); i++)
+                clock_sleep_ns(NS_PER_MS);
+        assert_int_equal(atomic_load(&store->content_files), 0);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -1026,7 +1059,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(test_upload),      TEST(test_single_and_subset), TEST(test_abort_and_drop), TEST(test_threads),
                 TEST(test_model),       TEST(test_append),            TEST(test_append_small),   TEST(test_faults),
-                TEST(test_empty_parts),
+                TEST(test_empty_parts), TEST(test_files_bounded),
                 TEST(test_crash),        TEST(test_cleanup),     TEST(test_cleanup_beside_puts), TEST(test_space),
                 cmocka_unit_test_setup_teardown(test_moved, setup2, teardown),
                 cmocka_unit_test(test_example),
