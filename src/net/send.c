@@ -500,7 +500,7 @@ enum net_sent net__send(struct conn *c, bool on_worker)
                 fill_first = false;
                 if (r != NET_SENT_ALL || end)
                         return r;
-                if (budget == 0)
+                if (budget == 0 && (x->rs.kind != BODY_FILE || x->out.left > 0))
                         return NET_SENT_SLICE;
         }
 }
