@@ -128,7 +128,7 @@ static struct err *rename_across(struct store *s, struct mp_set *set, const stru
         if (!e)
                 e = delete_if_stamp(set, from, copied, fast);
         row.remove = true;
-        /* After a failure the intent must not come back with a power cut: by then the new name may be somebody else's. */
+        /* After a failure a power cut must not bring the intent back: by then the new name may be somebody else's. */
         return err_first(e, store__commit_rows(mp, &row, 1, !e));
 }
 

@@ -307,9 +307,9 @@ static struct err *reopen(struct mountpath *mp)
 }
 
 /* The engine refuses writes after one that failed, so the database is closed and opened again: what the failed batch
- * left of itself is decided by its recovery, as after a crash. An error of the disk itself is never tried again. Requests
- * wait meanwhile. If it can not be opened any more, the others go on without it; the last one takes the process with
- * it. */
+ * left of itself is decided by its recovery, as after a crash. An error of the disk itself is never tried again.
+ * Requests wait meanwhile. If it can not be opened any more, the others go on without it; the last one takes the process
+ * with it. */
 static void revive(struct store *s, struct mountpath *mp)
 {
         struct fs_usage fs;
