@@ -1,5 +1,5 @@
-/* api/api.h: the fronts: native API (and later S3) over one node. The daemon makes one and gives its http_app to the server.
- * Threads: as net/server.h says for an app. */
+/* api/api.h: the fronts: native API (and later S3) over one node. The daemon makes one and gives its http_app to the
+ * server. Threads: as net/server.h says for an app. */
 #ifndef ORLOP_API_API_H
 #define ORLOP_API_API_H
 
@@ -23,7 +23,8 @@ MUST_CHECK struct err *api_new(const struct api_options *o, struct api **ret);
 void api_free(struct api *a);
 /* Fills the server's app. */
 void api_app(struct api *a, struct http_app *ret);
-/* Hands over what exists only after the server is bound and the store open, before the server starts. url: "http://127.0.0.1:8080". */
+/* Hands over what exists only after the server is bound and the store open, before the server starts. url:
+ * "http://127.0.0.1:8080". */
 MUST_CHECK struct err *api_ready(struct api *a, struct jobs *jobs, const char *url, struct http_server *s);
 /* Renders the ready-made header lines of an object's GET answer (store_options.render). */
 void api_render_object(const struct obj_key *key, const struct obj_meta *meta, struct buf *out);

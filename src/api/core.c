@@ -1,7 +1,8 @@
 /* api/core.c: one request from the server to its handler and back.
  *
- * Happy path: parse the target, find the resource's rows, read the envelope if one of them has an action, choose the row, look the bucket up, check access and names, call
- * the handler. Any error on the way, or from the handler, is answered by api_reply_err(). What can be answered without waiting never gets here (hot.c). */
+ * Happy path: parse the target, find the resource's rows, read the envelope if one of them has an action, choose the
+ * row, look the bucket up, check access and names, call the handler. Any error on the way, or from the handler, is
+ * answered by api_reply_err(). What can be answered without waiting never gets here (hot.c). */
 #define LOG_FOLDER "api"
 #include "api/hot.h"
 #include "api/request.h"
@@ -15,7 +16,8 @@
 
 #define RESERVE_LEAST ((size_t)256 << 20) /* a list of names of the largest size can be taken */
 
-static const struct api_route *const tables[] = { api_routes_objects, api_routes_buckets, api_routes_cluster, api_routes_daemon, api_routes_other };
+static const struct api_route *const tables[] = { api_routes_objects, api_routes_buckets, api_routes_cluster,
+                                                  api_routes_daemon, api_routes_other };
 
 /* Calls fn-less iteration over all rows of a resource. */
 #define FOREACH_ROUTE(row)                                                                                             \
@@ -44,7 +46,8 @@ static void reply_methods(struct api_req *r, struct str resource, int status)
                 return;
         }
         http_resp_status(r->rs, status);
-        http_resp_head_raw(r->rs, STR("Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"));
+        http_resp_head_raw(r->rs,
+                           STR("Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"));
         http_resp_mem(r->rs, STR("Method Not Allowed\n"), NULL, NULL);
 }
 
@@ -73,7 +76,8 @@ static struct err *invalid_action(struct api_req *r)
 
 static struct err *too_short(struct api_req *r)
 {
-        return err_new(ERR_INVALID, "URL '" STR_FMT "' is too short: expected 4 items, got %u", STR_ARG(str_skip(r->rq->path, 1)), r->nitems + 1);
+        return err_new(ERR_INVALID, "URL '" STR_FMT "' is too short: expected 4 items, got %u",
+                       STR_ARG(str_skip(r->rq->path, 1)), r->nitems + 1);
 }
 
 static struct err *check_object(struct api_req *r)
@@ -83,8 +87,8 @@ static struct err *check_object(struct api_req *r)
         return object_name_check(r->object);
 }
 
-/* A web page that somebody looks at on this machine must not be able to use what listens on loopback: browsers name the page's origin with whatever may change
- * something. What they only read they do not give to the page. */
+/* A web page that somebody looks at on this machine must not be able to use what listens on loopback: browsers name the
+ * page's origin with whatever may change something. What they only read they do not give to the page. */
 static struct err *refuse_other_sites(struct api_req *r)
 {
         struct str origin = http_req_header(r->rq, STR("Origin"));
@@ -93,7 +97,8 @@ static struct err *refuse_other_sites(struct api_req *r)
                 return NULL;
         if (scheme >= 0 && str_eq_nocase(str_skip(origin, (size_t)scheme + 3), r->rq->head->host))
                 return NULL;
-        return err_new(ERR_FORBIDDEN, "requests of web pages of other sites are refused (Origin: " STR_FMT ")", STR_ARG(origin));
+        return err_new(ERR_FORBIDDEN, "requests of web pages of other sites are refused (Origin: " STR_FMT ")",
+                       STR_ARG(origin));
 }
 
 static struct err *dispatch(struct api_req *r)
@@ -113,8 +118,8 @@ static struct err *dispatch(struct api_req *r)
                 envelope = envelope || row->action != NULL || (row->needs & NEED_ENVELOPE);
         }
         if (!known)
-                return err_new(ERR_INVALID, "invalid request URI: '" STR_FMT " " STR_FMT "' from %s", STR_ARG(r->rq->head->method_text),
-                               STR_ARG(r->rq->path), r->rq->peer);
+                return err_new(ERR_INVALID, "invalid request URI: '" STR_FMT " " STR_FMT "' from %s",
+                               STR_ARG(r->rq->head->method_text), STR_ARG(r->rq->path), r->rq->peer);
         if (r->rq->method == HTTP_OPTIONS || !method) {
                 reply_methods(r, resource, r->rq->method == HTTP_OPTIONS ? 200 : 405);
                 return NULL;
@@ -152,9 +157,12 @@ static void count_error(struct api_req *r)
 {
         if (r->nitems < 1 || !str_eq(r->items[0], STR("objects")))
                 return;
-        static const enum flow_stat stats[] = { [HTTP_GET] = STAT_ERR_GET_N, [HTTP_HEAD] = STAT_ERR_HEAD_N, [HTTP_PUT] = STAT_ERR_PUT_N,
+        static const enum flow_stat stats[] = { [HTTP_GET] = STAT_ERR_GET_N,
+                                                [HTTP_HEAD] = STAT_ERR_HEAD_N,
+                                                [HTTP_PUT] = STAT_ERR_PUT_N,
                                                 [HTTP_DELETE] = STAT_ERR_DEL_N };
-        if (r->rq->method == HTTP_GET || r->rq->method == HTTP_HEAD || r->rq->method == HTTP_PUT || r->rq->method == HTTP_DELETE)
+        if (r->rq->method == HTTP_GET || r->rq->method == HTTP_HEAD || r->rq->method == HTTP_PUT ||
+            r->rq->method == HTTP_DELETE)
                 stat_add(&r->node->stats, stats[r->rq->method], 1);
 }
 
@@ -232,7 +240,8 @@ struct err *api_ready(struct api *a, struct jobs *jobs, const char *url, struct 
         a->server = s;
         store_set_batch_hook(a->node->store, api__hot_flush, a);
         AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(a->node->cluster);
-        log_info("serving %s: cluster %s, proxy %s, target %s, %zu buckets", url, snap->uuid, snap->proxy->id, snap->target->id, snap->bucket_count);
+        log_info("serving %s: cluster %s, proxy %s, target %s, %zu buckets", url, snap->uuid, snap->proxy->id,
+                 snap->target->id, snap->bucket_count);
         return NULL;
 }
 

@@ -1,6 +1,7 @@
 /* api/errors.c: the one map from error codes to what each protocol calls them, and the wire's error body.
  *
- * Native errors are JSON (for HEAD: the same JSON in the header Hdr-Error) with exactly the wire's fields. Clients find the bucket or object in the message's text. */
+ * Native errors are JSON (for HEAD: the same JSON in the header Hdr-Error) with exactly the wire's fields. Clients find
+ * the bucket or object in the message's text. */
 #define LOG_FOLDER "api"
 #include "api/priv.h"
 
@@ -94,7 +95,8 @@ void api_reply_err(struct api_req *r, struct err *e)
         err_text(e, message, sizeof(message));
         if (row->status >= 500 && row->status != 501 && row->status != 507)
                 log_warn("request %lu: " STR_FMT " " STR_FMT ": %s (%s)", (unsigned long)r->rq->id,
-                         STR_ARG(r->rq->head ? r->rq->head->method_text : STR("?")), STR_ARG(r->rq->path), message, err_code_name(e->code));
+                         STR_ARG(r->rq->head ? r->rq->head->method_text : STR("?")), STR_ARG(r->rq->path), message,
+                         err_code_name(e->code));
         bool keep_range = e->code == ERR_RANGE; /* its handler has set Content-Range */
         char range[64] = "";
         if (keep_range && r->rs->head.n < sizeof(range))

@@ -1,8 +1,10 @@
 /* api/hot.c: the two requests that training makes all day, answered without a worker.
  *
- * GET of a whole object that is in the cache: bytes or verified descriptors go out with header lines that were rendered when the content entered the cache. PUT of a small
- * object whose body has arrived: checksum on the loop, then the mountpath's commit thread, which completes the request (group commit). Anything unusual (other parameters,
- * ranges, checksums of other algorithms, metadata) goes to a worker and the full path of core.c: the two must answer alike (tests/blackbox/test_two_paths.py compares them).
+ * GET of a whole object that is in the cache: bytes or verified descriptors go out with header lines that were rendered
+ * when the content entered the cache. PUT of a small object whose body has arrived: checksum on the loop, then the
+ * mountpath's commit thread, which completes the request (group commit). Anything unusual (other parameters, ranges,
+ * checksums of other algorithms, metadata) goes to a worker and the full path of core.c: the two must answer alike
+ * (tests/blackbox/test_two_paths.py compares them).
  *
  * Loop threads; nothing here blocks. A snapshot reference is held per loop. */
 #include "api/hot.h"
@@ -89,7 +91,8 @@ static enum http_next hot_get(struct api *a, struct http_req *rq, struct http_re
 {
         struct str bucket, object;
         bool skip_vc = false;
-        if (rq->body_length != 0 || !hot_path(rq->path, &bucket, &object) || !hot_query(rq->query, &skip_vc) || !hot_get_headers(rq->head))
+        if (rq->body_length != 0 || !hot_path(rq->path, &bucket, &object) || !hot_query(rq->query, &skip_vc) ||
+            !hot_get_headers(rq->head))
                 return HTTP_WORKER;
         const struct bucket *b = hot_bucket(a, rq, bucket, ACCESS_GET);
         if (b == NULL)
@@ -131,7 +134,9 @@ static void hot_put_done(void *arg, struct err *e, const struct put_result *r)
         if (UNLIKELY(e != NULL)) {
                 api__object_put_failed(a, p->rq, p->rs, p->snap, e);
         } else {
-                struct obj_meta m = { .version = r->version, .atime_ns = r->atime_ns, .cksum_type = p->type, .cksum = str_of(p->cksum) };
+                struct obj_meta m = {
+                        .version = r->version, .atime_ns = r->atime_ns, .cksum_type = p->type, .cksum = str_of(p->cksum)
+                };
                 http_resp_status(p->rs, 200);
                 if (!r->noop)
                         api__object_headers(&m, &p->rs->head);
@@ -167,8 +172,9 @@ static enum http_next hot_put(struct api *a, struct http_req *rq, struct http_re
 {
         struct str bucket, object, type = STR_NONE, value = STR_NONE;
         bool skip_vc = false;
-        if (rq->body_mem.p == NULL || rq->body_mem.n > store_small_max(a->node->store) || !hot_path(rq->path, &bucket, &object) ||
-            !hot_query(rq->query, &skip_vc) || !hot_put_headers(rq->head, &type, &value))
+        if (rq->body_mem.p == NULL || rq->body_mem.n > store_small_max(a->node->store) ||
+            !hot_path(rq->path, &bucket, &object) || !hot_query(rq->query, &skip_vc) ||
+            !hot_put_headers(rq->head, &type, &value))
                 return HTTP_WORKER;
         const struct bucket *b = hot_bucket(a, rq, bucket, ACCESS_PUT);
         enum cksum_type t;
@@ -201,7 +207,8 @@ static enum http_next hot_put(struct api *a, struct http_req *rq, struct http_re
         return HTTP_WORKER;
 }
 
-/* A body that is yet to come keeps its worker as long as the client likes: neither reads nor control may wait for such a one. */
+/* A body that is yet to come keeps its worker as long as the client likes: neither reads nor control may wait for such
+ * a one. */
 static enum pool_class class_of(const struct http_req *rq)
 {
         if (rq->body_length != 0 && rq->body_mem.p == NULL)

@@ -1,4 +1,5 @@
-/* api/hot.h (inside api): what is answered on the loop itself: small reads from the cache, small writes by the commit thread. */
+/* api/hot.h (inside api): what is answered on the loop itself: small reads from the cache, small writes by the commit
+ * thread. */
 #ifndef ORLOP_API_HOT_H
 #define ORLOP_API_HOT_H
 

@@ -122,7 +122,8 @@ static struct err *ask(struct api_req *r, struct job_query *q, struct job_snap *
         return jobs_query(r->api->jobs, q, r->arena, ret, ret_n);
 }
 
-/* The same for "status" and "status_all", where show_active=false asks for all, not for those that have ended (wire). */
+/* The same for "status" and "status_all", where show_active=false asks for all, not for those that have ended (wire).
+ */
 static struct err *ask_status(struct api_req *r, struct job_query *q, struct job_snap **ret, unsigned *ret_n)
 {
         TRY(decode_query(r, q));

@@ -56,7 +56,8 @@ static struct err *flush(struct api_req *r, const struct obj_key *key, struct st
         struct put_result result;
         flow_put_attrs(r->bucket, &attrs);
         attrs.custom_mode = CUSTOM_MERGE; /* an appended object is still the same object: it keeps its pairs */
-        TRY(store_append_flush(r->node->store, key, id, &attrs, has ? type : CKSUM_NONE, has ? value : STR_NONE, &result));
+        TRY(store_append_flush(r->node->store, key, id, &attrs, has ? type : CKSUM_NONE, has ? value : STR_NONE,
+                               &result));
         api_reply_empty(r, 200);
         return NULL;
 }

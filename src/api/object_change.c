@@ -1,4 +1,5 @@
-/* api/object_change.c: what changes an object without writing content: delete, evict, rename, custom metadata, lock queries. */
+/* api/object_change.c: what changes an object without writing content: delete, evict, rename, custom metadata, lock
+ * queries. */
 #include "api/objects.h"
 
 static struct err *delete_object(struct api_req *r)
@@ -18,14 +19,17 @@ static struct err *rename_object(struct api_req *r)
         r->role_target = true;
         TRY_WRAP(object_name_check(r->env.name), "new name");
         if (bck_is_remote(&r->bucket->bck))
-                return err_new(ERR_UNSUPPORTED, "rename in remote bucket %s is not supported", bck_text(&r->bucket->bck, text));
+                return err_new(ERR_UNSUPPORTED, "rename in remote bucket %s is not supported",
+                               bck_text(&r->bucket->bck, text));
         if (str_eq(r->env.name, r->object))
-                return err_new(ERR_INVALID, "cannot rename %s/" STR_FMT " onto itself", bck_text(&r->bucket->bck, text), STR_ARG(r->object));
+                return err_new(ERR_INVALID, "cannot rename %s/" STR_FMT " onto itself", bck_text(&r->bucket->bck, text),
+                               STR_ARG(r->object));
         struct obj_key from = { r->bucket->bid, r->object }, to = { r->bucket->bid, r->env.name };
         struct err *e = store_rename(r->node->store, &from, &to, r->bucket->props.fast);
         if (err_code(e) == ERR_NOT_FOUND) {
                 err_free(e);
-                return err_new(ERR_NOT_FOUND, "%s/" STR_FMT " does not exist", bck_text(&r->bucket->bck, text), STR_ARG(r->object));
+                return err_new(ERR_NOT_FOUND, "%s/" STR_FMT " does not exist", bck_text(&r->bucket->bck, text),
+                               STR_ARG(r->object));
         }
         TRY(e);
         stat_add(&r->node->stats, STAT_REN_N, 1);
@@ -55,7 +59,8 @@ struct err *api__object_patch(struct api_req *r)
         json_object_foreach(r->env.value, key, value) {
                 if (!json_is_string(value))
                         return err_new(ERR_MALFORMED, "custom metadata: value of \"%s\" is not a string", key);
-                if (key[0] == '\0' || strchr(key, '=') != NULL || has_control(key) || has_control(json_string_value(value)))
+                if (key[0] == '\0' || strchr(key, '=') != NULL || has_control(key) ||
+                    has_control(json_string_value(value)))
                         return err_new(ERR_INVALID, "custom metadata: \"%s\" has characters that can not be kept", key);
                 buf_add_lstr(&packed, str_of(key));
                 buf_add_lstr(&packed, json_str(value));
@@ -68,7 +73,8 @@ struct err *api__object_patch(struct api_req *r)
         if (err_code(e) == ERR_NOT_FOUND) {
                 char text[192];
                 err_free(e);
-                return err_new(ERR_NOT_FOUND, "%s/" STR_FMT " does not exist", bck_text(&r->bucket->bck, text), STR_ARG(r->object));
+                return err_new(ERR_NOT_FOUND, "%s/" STR_FMT " does not exist", bck_text(&r->bucket->bck, text),
+                               STR_ARG(r->object));
         }
         TRY(e);
         api_reply_empty(r, 200);
@@ -85,7 +91,8 @@ static struct err *check_lock(struct api_req *r)
 static struct err *blob_download(struct api_req *r)
 {
         char text[192];
-        return err_new(ERR_NOT_REMOTE_BUCKET, "blob-download: expecting remote bucket (have %s)", bck_text(&r->bucket->bck, text));
+        return err_new(ERR_NOT_REMOTE_BUCKET, "blob-download: expecting remote bucket (have %s)",
+                       bck_text(&r->bucket->bck, text));
 }
 
 const struct api_route api_routes_objects[] = {
@@ -99,8 +106,10 @@ const struct api_route api_routes_objects[] = {
         { HTTP_POST, "objects", "promote", NEED_BUCKET, ACCESS_PROMOTE, api__object_promote },
         { HTTP_POST, "objects", "blob-download", NEED_BUCKET, ACCESS_GET, blob_download },
         { HTTP_DELETE, "objects", "mpt-abort", NEED_BUCKET | NEED_OBJECT, ACCESS_PUT, api__upload_abort },
-        { HTTP_DELETE, "objects", "evict-listrange", NEED_BUCKET | NEED_OBJECT, ACCESS_DELETE_OBJ, delete_object }, /* wire: evicts one */
+        { HTTP_DELETE, "objects", "evict-listrange", NEED_BUCKET | NEED_OBJECT, ACCESS_DELETE_OBJ,
+          delete_object }, /* wire: evicts one */
         { HTTP_DELETE, "objects", NULL, NEED_BUCKET | NEED_OBJECT, ACCESS_DELETE_OBJ, delete_object },
-        { HTTP_PATCH, "objects", NULL, NEED_BUCKET | NEED_OBJECT | NEED_ENVELOPE | NEED_ANY_ACTION, ACCESS_UPDATE_OBJ, api__object_patch },
+        { HTTP_PATCH, "objects", NULL, NEED_BUCKET | NEED_OBJECT | NEED_ENVELOPE | NEED_ANY_ACTION, ACCESS_UPDATE_OBJ,
+          api__object_patch },
         { HTTP_GET, NULL, NULL, 0, 0, NULL },
 };

@@ -53,12 +53,17 @@ struct err *api__checksum_headers(struct api_req *r, bool *ret_has, enum cksum_t
         if (type.n == 0)
                 return NULL; /* wire: a value without a type is ignored */
         if (!cksum_type_parse(type, ret_type))
-                return err_new(ERR_INVALID, "invalid checksum type \"" STR_FMT "\" (expecting [crc32c md5 sha256 sha512 xxhash xxhash2 none])", STR_ARG(type));
+                return err_new(ERR_INVALID,
+                               "invalid checksum type \"" STR_FMT
+                               "\" (expecting [crc32c md5 sha256 sha512 xxhash xxhash2 none])",
+                               STR_ARG(type));
         if (value.n == 0 || *ret_type == CKSUM_NONE)
                 return NULL;
-        static const size_t hex_length[] = { [CKSUM_XXHASH] = 16, [CKSUM_XXHASH2] = 16, [CKSUM_MD5] = 32, [CKSUM_CRC32C] = 8, [CKSUM_SHA256] = 64, [CKSUM_SHA512] = 128 };
+        static const size_t hex_length[] = { [CKSUM_XXHASH] = 16, [CKSUM_XXHASH2] = 16, [CKSUM_MD5] = 32,
+                                             [CKSUM_CRC32C] = 8,  [CKSUM_SHA256] = 64,  [CKSUM_SHA512] = 128 };
         if (value.n > hex_length[*ret_type])
-                return err_new(ERR_INVALID, "checksum: " STR_FMT " must be %zu hex chars", STR_ARG(type), hex_length[*ret_type]);
+                return err_new(ERR_INVALID, "checksum: " STR_FMT " must be %zu hex chars", STR_ARG(type),
+                               hex_length[*ret_type]);
         *ret_value = value;
         *ret_has = true;
         return NULL;
@@ -73,7 +78,8 @@ struct err *api__custom_headers(struct api_req *r, bool *ret_has, struct str *re
                 struct str value = v;
                 struct str key = str_trim(str_cut(&value, '='));
                 if (key.n == 0 || key.n == v.n)
-                        return err_new(ERR_INVALID, "invalid custom metadata \"" STR_FMT "\" (expecting key=value)", STR_ARG(v));
+                        return err_new(ERR_INVALID, "invalid custom metadata \"" STR_FMT "\" (expecting key=value)",
+                                       STR_ARG(v));
                 buf_add_lstr(&b, key);
                 buf_add_lstr(&b, str_trim(value));
                 n++;

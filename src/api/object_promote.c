@@ -1,4 +1,5 @@
-/* api/object_promote.c: POST promote: files of this machine become objects. The rules of what may be a source are the job's. */
+/* api/object_promote.c: POST promote: files of this machine become objects. The rules of what may be a source are the
+ * job's. */
 #include "api/objects.h"
 
 #include "jobs/kinds.h"
@@ -19,8 +20,9 @@ struct err *api__object_promote(struct api_req *r)
         char id[40];
         TRY(api_value(r, fields, ARRAY_LEN(fields), "promote", &m));
         if (m.src.n > 0 && r->env.name.n > 0 && !str_eq(m.src, r->env.name))
-                return err_new(ERR_PROMOTE_SOURCE, "promote: source is named twice and differs (\"" STR_FMT "\", \"" STR_FMT "\")", STR_ARG(r->env.name),
-                               STR_ARG(m.src));
+                return err_new(ERR_PROMOTE_SOURCE,
+                               "promote: source is named twice and differs (\"" STR_FMT "\", \"" STR_FMT "\")",
+                               STR_ARG(r->env.name), STR_ARG(m.src));
         if (m.tid.n > 0 && (r->snap->target == NULL || !str_eq(m.tid, str_of(r->snap->target->id))))
                 return err_new(ERR_NODE_NOT_FOUND, "target " STR_FMT " does not exist", STR_ARG(m.tid));
         struct job_promote_options o = {

@@ -1,14 +1,16 @@
 /* api/object_read.c: GET and HEAD of an object.
  *
- * GET opens the content through the cache, judges the range, and ends by giving the body source away: bytes in memory, descriptors when all of the range is verified, else a
- * generator that verifies as it reads. HEAD reads the record alone. */
+ * GET opens the content through the cache, judges the range, and ends by giving the body source away: bytes in memory,
+ * descriptors when all of the range is verified, else a generator that verifies as it reads. HEAD reads the record
+ * alone. */
 #include "api/objects.h"
 
 #include "os/clock.h"
 
 /* ---- body sources ---- */
 
-struct err *api__object_body(struct http_req *rq, struct http_resp *rs, struct content *c, uint64_t offset, uint64_t length)
+struct err *api__object_body(struct http_req *rq, struct http_resp *rs, struct content *c, uint64_t offset,
+                             uint64_t length)
 {
         struct str mem = content_mem(c);
         if (mem.p != NULL || length == 0) {
@@ -34,7 +36,8 @@ struct err *api__object_body(struct http_req *rq, struct http_resp *rs, struct c
         return NULL;
 }
 
-#define VERIFY_AT_ONCE (32u * 1024 * 1024) /* bytes that are verified before the first byte is sent; above, as they go */
+/* Bytes that are verified before the first byte is sent; above, as they go. */
+#define VERIFY_AT_ONCE (32u * 1024 * 1024)
 #define GEN_STEP (256u * 1024)
 
 /* Reads and checks a large content piece by piece. */
@@ -88,19 +91,23 @@ static struct err *refuse_unbuilt(struct api_req *r)
         static const char *const archive[] = { "archpath", "archregx", "archmime", "archmode" };
         for (size_t i = 0; i < ARRAY_LEN(archive); i++)
                 if (api_param(r, archive[i]).n > 0)
-                        return err_new(ERR_NOT_IMPLEMENTED, "reading from archives (query parameter %s) is not implemented yet", archive[i]);
+                        return err_new(ERR_NOT_IMPLEMENTED,
+                                       "reading from archives (query parameter %s) is not implemented yet", archive[i]);
         if (api_param(r, "etl_name").n > 0 || api_param(r, "etl_pipeline").n > 0)
                 return err_new(ERR_NOT_IMPLEMENTED, "inline transformation (etl_name) is not implemented yet");
-        static const char *const blob[] = { "Ais-Blob-Download", "Ais-Blob-Chunk", "Ais-Blob-Workers", "Ais-Blob-Threshold" };
+        static const char *const blob[] = { "Ais-Blob-Download", "Ais-Blob-Chunk", "Ais-Blob-Workers",
+                                            "Ais-Blob-Threshold" };
         char text[192];
         for (size_t i = 0; i < ARRAY_LEN(blob); i++)
                 if (http_req_header(r->rq, str_of(blob[i])).n > 0)
-                        return err_new(ERR_INVALID, "blob-downloader is not supported for local buckets: %s", bck_text(&r->bucket->bck, text));
+                        return err_new(ERR_INVALID, "blob-downloader is not supported for local buckets: %s",
+                                       bck_text(&r->bucket->bck, text));
         return NULL;
 }
 
 /* Judges the Range header: *ret_partial tells whether one applies. */
-static struct err *judge_range(struct api_req *r, uint64_t size, bool *ret_partial, uint64_t *ret_offset, uint64_t *ret_length)
+static struct err *judge_range(struct api_req *r, uint64_t size, bool *ret_partial, uint64_t *ret_offset,
+                               uint64_t *ret_length)
 {
         struct str range = http_req_header(r->rq, STR("Range"));
         *ret_partial = false;
@@ -118,11 +125,14 @@ static struct err *judge_range(struct api_req *r, uint64_t size, bool *ret_parti
                 return err_new(ERR_MULTI_RANGE, "multiple ranges are not supported: \"" STR_FMT "\"", STR_ARG(range));
         case RANGE_UNSATISFIABLE:
                 http_resp_headerf(r->rs, "Content-Range", "bytes */%lu", (unsigned long)size);
-                return err_new(ERR_RANGE, "range \"" STR_FMT "\" is not satisfiable (size %lu)", STR_ARG(range), (unsigned long)size);
+                return err_new(ERR_RANGE, "range \"" STR_FMT "\" is not satisfiable (size %lu)", STR_ARG(range),
+                               (unsigned long)size);
         case RANGE_MALFORMED:
                 break;
         }
-        return err_new(ERR_MULTI_RANGE, "read range \"" STR_FMT "\" is invalid (expecting bytes=a-b, bytes=a- or bytes=-n)", STR_ARG(range));
+        return err_new(ERR_MULTI_RANGE,
+                       "read range \"" STR_FMT "\" is invalid (expecting bytes=a-b, bytes=a- or bytes=-n)",
+                       STR_ARG(range));
 }
 
 /* Piece by piece: many may ask at once. */
@@ -148,7 +158,8 @@ static struct err *range_checksum(struct content *c, uint64_t offset, uint64_t l
 static struct err *range_headers(struct api_req *r, struct content *c, uint64_t offset, uint64_t length)
 {
         const struct obj_meta *m = content_meta(c);
-        http_resp_headerf(r->rs, "Content-Range", "bytes %lu-%lu/%lu", (unsigned long)offset, (unsigned long)(offset + length - 1), (unsigned long)m->size);
+        http_resp_headerf(r->rs, "Content-Range", "bytes %lu-%lu/%lu", (unsigned long)offset,
+                          (unsigned long)(offset + length - 1), (unsigned long)m->size);
         http_resp_head_raw(r->rs, STR("Accept-Ranges: bytes\r\n"));
         if (!r->bucket->props.checksum.enable_read_range || m->cksum_type == CKSUM_NONE || length > VERIFY_AT_ONCE) {
                 http_resp_head_raw(r->rs, content_rendered(c));
@@ -200,8 +211,10 @@ struct err *api__object_get(struct api_req *r)
 
 static const char *location_text(struct api_req *r, const struct obj_meta *m)
 {
-        const char *path = store_mountpath_path(r->node->store, m->mountpath), *disk = store_mountpath_disk(r->node->store, m->mountpath);
-        return str_printf(r->arena, "t[%s]:mp[%s%s%s]", r->snap->target ? r->snap->target->id : "", path, disk[0] ? ", " : "", disk).p;
+        const char *path = store_mountpath_path(r->node->store, m->mountpath),
+                   *disk = store_mountpath_disk(r->node->store, m->mountpath);
+        return str_printf(r->arena, "t[%s]:mp[%s%s%s]", r->snap->target ? r->snap->target->id : "", path,
+                          disk[0] ? ", " : "", disk).p;
 }
 
 static void head_v1(struct api_req *r, const struct obj_meta *m)
@@ -221,14 +234,39 @@ static void head_v1(struct api_req *r, const struct obj_meta *m)
 }
 
 /* Properties that a HEAD v2 may name. */
-enum { P_NAME = 1, P_SIZE = 2, P_CHECKSUM = 4, P_ATIME = 8, P_VERSION = 16, P_CUSTOM = 32, P_LOCATION = 64, P_COPIES = 128, P_EC = 256, P_CHUNKED = 512,
-       P_LAST_MODIFIED = 1024, P_ETAG = 2048 };
+enum {
+        P_NAME = 1,
+        P_SIZE = 2,
+        P_CHECKSUM = 4,
+        P_ATIME = 8,
+        P_VERSION = 16,
+        P_CUSTOM = 32,
+        P_LOCATION = 64,
+        P_COPIES = 128,
+        P_EC = 256,
+        P_CHUNKED = 512,
+        P_LAST_MODIFIED = 1024,
+        P_ETAG = 2048
+};
 
 static struct err *parse_props(struct str csv, unsigned *ret)
 {
-        static const struct { const char *name; unsigned bit; } names[] = {
-                { "name", P_NAME }, { "size", P_SIZE }, { "checksum", P_CHECKSUM }, { "atime", P_ATIME }, { "version", P_VERSION }, { "custom", P_CUSTOM },
-                { "location", P_LOCATION }, { "copies", P_COPIES }, { "ec", P_EC }, { "chunked", P_CHUNKED }, { "last-modified", P_LAST_MODIFIED }, { "etag", P_ETAG },
+        static const struct {
+                const char *name;
+                unsigned bit;
+        } names[] = {
+                { "name", P_NAME },
+                { "size", P_SIZE },
+                { "checksum", P_CHECKSUM },
+                { "atime", P_ATIME },
+                { "version", P_VERSION },
+                { "custom", P_CUSTOM },
+                { "location", P_LOCATION },
+                { "copies", P_COPIES },
+                { "ec", P_EC },
+                { "chunked", P_CHUNKED },
+                { "last-modified", P_LAST_MODIFIED },
+                { "etag", P_ETAG },
         };
         unsigned bits = 0;
         while (csv.n > 0) {
@@ -280,7 +318,8 @@ static void head_v2(struct api_req *r, const struct obj_meta *m, unsigned props)
                 if (etag.n > 0)
                         http_resp_headerf(r->rs, "Etag", "\"" STR_FMT "\"", STR_ARG(etag));
                 else
-                        http_resp_headerf(r->rs, "Etag", "\"v1-" STR_FMT "-%s\"", STR_ARG(m->cksum), str_base36((uint64_t)m->mtime_ns, text));
+                        http_resp_headerf(r->rs, "Etag", "\"v1-" STR_FMT "-%s\"", STR_ARG(m->cksum),
+                                          str_base36((uint64_t)m->mtime_ns, text));
         }
 }
 

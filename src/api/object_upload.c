@@ -1,6 +1,7 @@
 /* api/object_upload.c: native multipart upload: create, part, complete, abort.
  *
- * Wire rules: parts are numbered from 1 without gaps; completing must name all that were uploaded; a failed complete keeps the upload. */
+ * Wire rules: parts are numbered from 1 without gaps; completing must name all that were uploaded; a failed complete
+ * keeps the upload. */
 #include "api/objects.h"
 #include "api/request.h"
 
@@ -61,7 +62,8 @@ static struct err *check_part(struct api_req *r, struct cksum_ctx *verify, struc
         if (str_eq_nocase(str_of(hex), expect))
                 return NULL;
         stat_add(&r->node->stats, STAT_ERR_PUT_CKSUM_N, 1);
-        return err_new(ERR_BAD_CHECKSUM, "BAD CHECKSUM: part of " STR_FMT ": expected " STR_FMT ", got %s", STR_ARG(r->object), STR_ARG(expect), hex);
+        return err_new(ERR_BAD_CHECKSUM, "BAD CHECKSUM: part of " STR_FMT ": expected " STR_FMT ", got %s",
+                       STR_ARG(r->object), STR_ARG(expect), hex);
 }
 
 /* Ends the put in any case. */
@@ -70,7 +72,8 @@ static struct err *store_part(struct api_req *r, struct put *put, bool has, enum
         enum cksum_type stored = r->bucket->props.checksum.type;
         struct cksum_ctx *sum = cksum_new(stored), *verify = has ? cksum_new(type) : NULL;
         char hex[CKSUM_HEX_MAX] = "";
-        struct err *e = sum == NULL || (has && verify == NULL) ? err_static(ERR_NO_MEMORY) : read_part(r, put, sum, verify);
+        struct err *e =
+                sum == NULL || (has && verify == NULL) ? err_static(ERR_NO_MEMORY) : read_part(r, put, sum, verify);
         if (e == NULL)
                 e = check_part(r, verify, value);
         if (e == NULL)
@@ -89,7 +92,8 @@ struct err *api__upload_part(struct api_req *r)
         struct str id, number = api_param(r, "partNumber");
         uint64_t part;
         if (!str_u64(number, &part) || part < 1 || part > PART_MAX)
-                return err_new(ERR_INVALID, "invalid part number \"" STR_FMT "\" (expecting 1 to %d)", STR_ARG(number), PART_MAX);
+                return err_new(ERR_INVALID, "invalid part number \"" STR_FMT "\" (expecting 1 to %d)", STR_ARG(number),
+                               PART_MAX);
         TRY(upload_id(r, &id));
         bool has;
         enum cksum_type type = CKSUM_NONE;

@@ -1,6 +1,7 @@
 /* api/object_write.c: PUT of an object: content, or a copy of another.
  *
- * The body streams from the socket into the store while its checksums are computed; nothing is visible until the commit. A failure leaves the object as it was. */
+ * The body streams from the socket into the store while its checksums are computed; nothing is visible until the
+ * commit. A failure leaves the object as it was. */
 #include "api/objects.h"
 #include "api/request.h"
 
@@ -38,7 +39,8 @@ static struct err *copy_object(struct api_req *r, struct str uname)
         struct str name;
         const struct bucket *to;
         if (api_param(r, "etl_name").n > 0)
-                return err_new(ERR_NOT_IMPLEMENTED, "copying through a transformation (etl_name) is not implemented yet");
+                return err_new(ERR_NOT_IMPLEMENTED,
+                               "copying through a transformation (etl_name) is not implemented yet");
         TRY_WRAP(uname_parse(uname, &bck, &name), "object_to");
         TRY(object_name_check(name));
         TRY(api_find_bucket(r, &bck, &to));
@@ -63,14 +65,16 @@ struct err *api__object_put_any(struct api_req *r)
                 return api__object_append(r);
         }
         if (api_param(r, "archpath").n > 0)
-                return err_new(ERR_NOT_IMPLEMENTED, "appending to archives (query parameter archpath) is not implemented yet");
+                return err_new(ERR_NOT_IMPLEMENTED,
+                               "appending to archives (query parameter archpath) is not implemented yet");
         if (to.p != NULL)
                 return copy_object(r, to);
         TRY(api_check_access(r, r->bucket, ACCESS_PUT));
         return put_object(r);
 }
 
-void api__object_put_failed(struct api *a, struct http_req *rq, struct http_resp *rs, const struct snapshot *snap, struct err *e)
+void api__object_put_failed(struct api *a, struct http_req *rq, struct http_resp *rs, const struct snapshot *snap,
+                            struct err *e)
 {
         struct api_req *r = api__request_new(a, rq, rs, snap);
         if (r == NULL) {

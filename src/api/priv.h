@@ -60,7 +60,7 @@ struct api_req {
         const struct snapshot *snap; /* pinned for the request */
         struct arena *arena;
         unsigned nitems;
-        struct str items[8];         /* decoded path items after "/v1": items[0] = "buckets" …; for objects items[1] = bucket */
+        struct str items[8]; /* decoded path items after "/v1": items[0] = "buckets" …; for objects items[1] = bucket */
         struct str object;           /* objects: the decoded rest of the path; may be empty */
         unsigned nparams;
         struct api_param params[API_QUERY_MAX];

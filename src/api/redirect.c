@@ -21,8 +21,8 @@ static bool has_param(struct str query, const char *key)
 static bool asks_where(const struct http_req *rq)
 {
         return rq->tls && !rq->head->keep_alive && rq->method == HTTP_PUT && rq->body_length > 0 &&
-               str_starts(rq->path, STR("/v1/objects/")) && str_starts(http_req_header(rq, STR("User-Agent")), STR("ais/python")) &&
-               !has_param(rq->query, "pid");
+               str_starts(rq->path, STR("/v1/objects/")) &&
+               str_starts(http_req_header(rq, STR("User-Agent")), STR("ais/python")) && !has_param(rq->query, "pid");
 }
 
 bool api__redirect_before_body(void *ctx, struct http_req *rq, struct http_resp *rs)
@@ -38,8 +38,8 @@ bool api__redirect_before_body(void *ctx, struct http_req *rq, struct http_resp 
                 buf_printf(&url, "https://" STR_FMT, STR_ARG(host));
         else
                 buf_adds(&url, str_of(a->public_url));
-        buf_printf(&url, STR_FMT "?" STR_FMT "%spid=%s&utm=%s", STR_ARG(rq->path), STR_ARG(rq->query), rq->query.n > 0 ? "&" : "", snap->proxy->id,
-                   str_base36((uint64_t)clock_wall_ns(), utm));
+        buf_printf(&url, STR_FMT "?" STR_FMT "%spid=%s&utm=%s", STR_ARG(rq->path), STR_ARG(rq->query),
+                   rq->query.n > 0 ? "&" : "", snap->proxy->id, str_base36((uint64_t)clock_wall_ns(), utm));
         http_resp_status(rs, 307);
         http_resp_header(rs, "Location", buf_str(&url));
         http_resp_mem(rs, STR_NONE, NULL, NULL);

@@ -1,7 +1,8 @@
 /* api/request.c: from a request's head and body to path items, parameters, bucket and envelope.
  *
- * Path: split at '/', empty items dropped, each item percent-decoded. For objects only the bucket is split off: the rest of the path, decoded, is the name, inner "//"
- * kept. Failures are INVALID, MALFORMED, INVALID_NAME, BUCKET_NOT_FOUND, TOO_LARGE: all answered in the wire's form. */
+ * Path: split at '/', empty items dropped, each item percent-decoded. For objects only the bucket is split off: the
+ * rest of the path, decoded, is the name, inner "//" kept. Failures are INVALID, MALFORMED, INVALID_NAME,
+ * BUCKET_NOT_FOUND, TOO_LARGE: all answered in the wire's form. */
 #include "api/request.h"
 
 #define BODY_STEP ((size_t)256 * 1024)
@@ -54,7 +55,9 @@ struct err *api_param_bool(const struct api_req *r, const char *key, bool *ret)
         struct str v = api_param(r, key);
         bool b = false;
         if (v.p != NULL && !str_bool(v, &b))
-                return err_new(ERR_INVALID, "invalid value of query parameter %s: \"" STR_FMT "\" (expecting true or false)", key, STR_ARG(v));
+                return err_new(ERR_INVALID,
+                               "invalid value of query parameter %s: \"" STR_FMT "\" (expecting true or false)", key,
+                               STR_ARG(v));
         *ret = b;
         return NULL;
 }
@@ -67,7 +70,8 @@ static struct err *parse_query(struct api_req *r)
                         return err_new(ERR_INVALID, "too many query parameters (more than %d)", API_QUERY_MAX);
                 struct api_param *p = &r->params[r->nparams];
                 TRY_WRAP(str_percent_decode(r->arena, key, true, &p->key), "query");
-                TRY_WRAP(str_percent_decode(r->arena, value, true, &p->value), "query parameter " STR_FMT, STR_ARG(p->key));
+                TRY_WRAP(str_percent_decode(r->arena, value, true, &p->value), "query parameter " STR_FMT,
+                         STR_ARG(p->key));
                 r->nparams++;
         }
         return NULL;
@@ -123,8 +127,8 @@ static struct err *parse_path(struct api_req *r)
                 bool has_object = next_item(&rest, &bucket) && next_item(&rest, &object);
                 item = has_object ? STR("objects") : STR("buckets");
         } else if (!str_eq(item, STR("metrics")) && !str_eq(item, STR("s3"))) {
-                return err_new(ERR_INVALID, "invalid request URI: '" STR_FMT " " STR_FMT "' from %s", STR_ARG(r->rq->head->method_text),
-                               STR_ARG(r->rq->path), r->rq->peer);
+                return err_new(ERR_INVALID, "invalid request URI: '" STR_FMT " " STR_FMT "' from %s",
+                               STR_ARG(r->rq->head->method_text), STR_ARG(r->rq->path), r->rq->peer);
         }
         TRY(add_item(r, item));
         item = r->items[0]; /* judged as it will be routed: decoded */
@@ -138,8 +142,11 @@ static struct err *parse_path(struct api_req *r)
         TRY(add_item(r, item));
         bool buckets = str_eq(r->items[0], STR("buckets"));
         if (buckets && r->rq->method != HTTP_HEAD && next_item(&path, &item)) /* HEAD alone takes a prefix there */
-                return err_new(ERR_INVALID_NAME, "bucket name \"" STR_FMT "/" STR_FMT "\" is invalid: may only contain letters, numbers, dashes (-), underscores (_), and dots (.)",
-                               STR_ARG(r->items[1]), STR_ARG(item));
+                return err_new(
+                        ERR_INVALID_NAME,
+                        "bucket name \"" STR_FMT "/" STR_FMT
+                        "\" is invalid: may only contain letters, numbers, dashes (-), underscores (_), and dots (.)",
+                        STR_ARG(r->items[1]), STR_ARG(item));
         return str_percent_decode(r->arena, path, false, &r->object);
 }
 
@@ -152,7 +159,8 @@ struct err *api__parse_target(struct api_req *r)
 struct err *api__parse_bucket(struct api_req *r)
 {
         if (r->nitems < 2)
-                return err_new(ERR_INVALID, "URL '" STR_FMT "' is too short: expected %u items, got %u", STR_ARG(str_skip(r->rq->path, 1)), 3u, r->nitems + 1);
+                return err_new(ERR_INVALID, "URL '" STR_FMT "' is too short: expected %u items, got %u",
+                               STR_ARG(str_skip(r->rq->path, 1)), 3u, r->nitems + 1);
         return bck_make(r->items[1], api_param(r, "provider"), api_param(r, "namespace"), &r->bck);
 }
 
@@ -161,16 +169,19 @@ struct err *api_find_bucket(struct api_req *r, const struct bck *bck, const stru
         const struct bucket *b = snapshot_bucket(r->snap, bck);
         char text[192];
         if (b == NULL && bck_is_remote(bck))
-                return err_new(ERR_REMOTE_BUCKET_NOT_FOUND, "remote bucket \"%s\" does not exist (backend is not configured)", bck_text(bck, text));
+                return err_new(ERR_REMOTE_BUCKET_NOT_FOUND,
+                               "remote bucket \"%s\" does not exist (backend is not configured)", bck_text(bck, text));
         if (b == NULL)
                 return err_new(ERR_BUCKET_NOT_FOUND, "bucket \"%s\" does not exist", bck_text(bck, text));
         *ret = b;
         return NULL;
 }
 
-static const char *const access_names[] = { "GET",          "HEAD-OBJECT", "PUT",          "APPEND",      "DELETE-OBJECT", "MOVE-OBJECT",
-                                            "PROMOTE",      "UPDATE-OBJECT", "HEAD-BUCKET", "LIST-OBJECTS", "PATCH",        "SET-BUCKET-ACL",
-                                            "LIST-BUCKETS", "SHOW-CLUSTER", "CREATE-BUCKET", "DESTROY-BUCKET", "MOVE-BUCKET", "ADMIN" };
+static const char *const access_names[] = { "GET",           "HEAD-OBJECT",  "PUT",           "APPEND",
+                                            "DELETE-OBJECT", "MOVE-OBJECT",  "PROMOTE",       "UPDATE-OBJECT",
+                                            "HEAD-BUCKET",   "LIST-OBJECTS", "PATCH",         "SET-BUCKET-ACL",
+                                            "LIST-BUCKETS",  "SHOW-CLUSTER", "CREATE-BUCKET", "DESTROY-BUCKET",
+                                            "MOVE-BUCKET",   "ADMIN" };
 
 static void access_list(uint64_t bits, struct buf *b)
 {
@@ -194,7 +205,8 @@ struct err *api_check_access(struct api_req *r, const struct bucket *b, uint64_t
         char text[192];
         access_list(denied, &want);
         access_list(b->props.access, &have);
-        return err_new(ERR_ACCESS, "bucket %s: %s access denied (allowed: [%s])", bck_text(&b->bck, text), buf_cstr(&want), buf_cstr(&have));
+        return err_new(ERR_ACCESS, "bucket %s: %s access denied (allowed: [%s])", bck_text(&b->bck, text),
+                       buf_cstr(&want), buf_cstr(&have));
 }
 
 struct err *api_param_bck_to(struct api_req *r, struct bck *ret)
@@ -211,8 +223,9 @@ struct err *api_reserve(struct api_req *r, size_t n)
         size_t all = atomic_fetch_add_explicit(&r->api->reserved, n, memory_order_relaxed) + n;
         if (all > r->api->reserve_max) {
                 atomic_fetch_sub_explicit(&r->api->reserved, n, memory_order_relaxed);
-                return err_new(ERR_OVERLOAD, "requests in progress hold too much memory (%zu of %zu bytes), cannot take %zu more", all - n,
-                               r->api->reserve_max, n);
+                return err_new(ERR_OVERLOAD,
+                               "requests in progress hold too much memory (%zu of %zu bytes), cannot take %zu more",
+                               all - n, r->api->reserve_max, n);
         }
         r->rs->user = (void *)((uintptr_t)r->rs->user + n);
         return NULL;

@@ -7,7 +7,8 @@
 /* A request in its own arena; null when that is full: then 503 is the answer already. */
 struct api_req *api__request_new(struct api *a, struct http_req *rq, struct http_resp *rs, const struct snapshot *snap);
 /* Hands the request's body to take(), piece by piece, until its end or an error. Blocks for the client. */
-MUST_CHECK struct err *api__body_each(struct api_req *r, struct err *(*take)(void *arg, const void *p, size_t n), void *arg);
+MUST_CHECK struct err *api__body_each(struct api_req *r, struct err *(*take)(void *arg, const void *p, size_t n),
+                                      void *arg);
 /* Fills params, items and object from the request's target. */
 MUST_CHECK struct err *api__parse_target(struct api_req *r);
 /* Fills r->bck from items[1] and the query. */

@@ -1,6 +1,7 @@
 /* flow/copy.c: copying an object, and storing a local file as one ("promote").
  *
- * The source is pinned while it is read, so that a writer in between changes nothing; the destination is an ordinary put: all or nothing. */
+ * The source is pinned while it is read, so that a writer in between changes nothing; the destination is an ordinary
+ * put: all or nothing. */
 #include "flow/priv.h"
 
 #define COPY_STEP (512u * 1024u) /* bytes per read */
@@ -23,10 +24,13 @@ static struct err *copy_bytes(struct content *from, uint64_t size, struct flow_p
         return NULL;
 }
 
-static struct err *copy_open(struct node *n, struct content *from, const struct bucket *to, struct str to_name, uint64_t *ret_bytes)
+static struct err *copy_open(struct node *n, struct content *from, const struct bucket *to, struct str to_name,
+                             uint64_t *ret_bytes)
 {
         const struct obj_meta *m = content_meta(from);
-        struct flow_put_options o = { .size = (int64_t)m->size, .custom = m->custom, .has_custom = true, .custom_replace = true };
+        struct flow_put_options o = {
+                .size = (int64_t)m->size, .custom = m->custom, .has_custom = true, .custom_replace = true
+        };
         struct flow_put *put;
         TRY(flow_put_begin(n, to, to_name, &o, &put));
         struct err *e = copy_bytes(from, m->size, put);
@@ -44,8 +48,8 @@ static struct err *copy_open(struct node *n, struct content *from, const struct 
         return NULL;
 }
 
-struct err *flow_copy(struct node *n, const struct bucket *from, struct str from_name, const struct bucket *to, struct str to_name,
-                      uint64_t *ret_bytes)
+struct err *flow_copy(struct node *n, const struct bucket *from, struct str from_name, const struct bucket *to,
+                      struct str to_name, uint64_t *ret_bytes)
 {
         struct content *c;
         TRY(flow_open(n, from, from_name, &c));
@@ -68,8 +72,8 @@ static struct err *promote_bytes(int fd, struct flow_put *put)
         }
 }
 
-struct err *flow_promote_file(struct node *n, const struct bucket *b, struct str name, int dirfd, const char *path, bool overwrite, bool *ret_stored,
-                              uint64_t *ret_bytes)
+struct err *flow_promote_file(struct node *n, const struct bucket *b, struct str name, int dirfd, const char *path,
+                              bool overwrite, bool *ret_stored, uint64_t *ret_bytes)
 {
         AUTO_FD int fd = -1;
         struct stat st;

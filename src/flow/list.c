@@ -1,4 +1,5 @@
-/* flow/list.c: listing and counting a bucket: a scan of its records, folded into directories when one level is asked for.
+/* flow/list.c: listing and counting a bucket: a scan of its records, folded into directories when one level is asked
+ * for.
  *
  * A directory is skipped, not walked: after "dir/" the scan goes on at the first name that does not begin with it. */
 #include "flow/priv.h"
@@ -27,7 +28,8 @@ static void skip_dir(struct lister *l, struct str dir)
         store_scan_seek(l->scan, (struct str){ next, dir.n });
 }
 
-static void emit(struct lister *l, const struct flow_list_entry *e, void (*visit)(void *, const struct flow_list_entry *), void *arg)
+static void emit(struct lister *l, const struct flow_list_entry *e,
+                 void (*visit)(void *, const struct flow_list_entry *), void *arg)
 {
         visit(arg, e);
         if (++l->count == l->o->page_size) {
@@ -58,8 +60,9 @@ static void list_run(struct lister *l, void (*visit)(void *, const struct flow_l
         }
 }
 
-struct err *flow_list(struct node *n, const struct bucket *b, const struct flow_list_options *o, void (*visit)(void *arg, const struct flow_list_entry *e),
-                      void *arg, struct arena *a, bool *ret_more, struct str *ret_last)
+struct err *flow_list(struct node *n, const struct bucket *b, const struct flow_list_options *o,
+                      void (*visit)(void *arg, const struct flow_list_entry *e), void *arg, struct arena *a,
+                      bool *ret_more, struct str *ret_last)
 {
         ASSERT(o->page_size > 0);
         struct lister l = { .o = o };
@@ -76,7 +79,8 @@ struct err *flow_list(struct node *n, const struct bucket *b, const struct flow_
         return e;
 }
 
-struct err *flow_summary(struct node *n, const struct bucket *b, struct str prefix, bool (*go_on)(void *arg, const struct flow_summary *so_far), void *arg,
+struct err *flow_summary(struct node *n, const struct bucket *b, struct str prefix,
+                         bool (*go_on)(void *arg, const struct flow_summary *so_far), void *arg,
                          struct flow_summary *ret)
 {
         struct scan *scan;

@@ -1,7 +1,7 @@
 /* flow/put.c: one write: bytes go to the store while the checksums that are needed are computed on the way.
  *
- * Two checksums at most: the bucket's (stored, returned) and, when the client sent one of another algorithm, the client's (only compared). A mismatch drops the write:
- * the object stays what it was. */
+ * Two checksums at most: the bucket's (stored, returned) and, when the client sent one of another algorithm, the
+ * client's (only compared). A mismatch drops the write: the object stays what it was. */
 #include "flow/priv.h"
 
 #include "os/clock.h"
@@ -63,7 +63,8 @@ static struct err *put_prepare(struct flow_put *p, const struct flow_put_options
         return NULL;
 }
 
-struct err *flow_put_begin(struct node *n, const struct bucket *b, struct str name, const struct flow_put_options *o, struct flow_put **ret)
+struct err *flow_put_begin(struct node *n, const struct bucket *b, struct str name, const struct flow_put_options *o,
+                           struct flow_put **ret)
 {
         struct flow_put *p = calloc(1, sizeof(*p));
         if (p == NULL)
@@ -108,8 +109,9 @@ static struct err *put_verify(struct flow_put *p, const char *stored_hex)
                 return NULL;
         stat_add(&p->node->stats, STAT_ERR_PUT_CKSUM_N, 1);
         char text[192];
-        return err_new(ERR_BAD_CHECKSUM, "BAD CHECKSUM: %s/%s: expected %s(%s), got %s(%s)", bck_text(&p->bucket->bck, text), p->name,
-                       cksum_type_name(p->o.verify_type), p->verify_value, cksum_type_name(p->o.verify_type), hex);
+        return err_new(ERR_BAD_CHECKSUM, "BAD CHECKSUM: %s/%s: expected %s(%s), got %s(%s)",
+                       bck_text(&p->bucket->bck, text), p->name, cksum_type_name(p->o.verify_type), p->verify_value,
+                       cksum_type_name(p->o.verify_type), hex);
 }
 
 struct err *flow_put_commit(struct flow_put *p, struct arena *a, struct obj_meta *ret_meta, bool *ret_noop)
@@ -129,7 +131,8 @@ struct err *flow_put_commit(struct flow_put *p, struct arena *a, struct obj_meta
         attrs.custom = p->o.custom;
         attrs.custom_mode = p->o.custom_replace ? CUSTOM_REPLACE : CUSTOM_MERGE;
         attrs.cond = p->o.cond;
-        /* Wire rule: equal content is "nothing to do" only when the client sent a checksum and did not ask to skip the comparison. */
+        /* Wire rule: equal content is "nothing to do" only when the client sent a checksum and did not ask to skip the
+         * comparison. */
         attrs.same_is_noop = p->o.verify && !p->o.skip_vc && attrs.cksum_type != CKSUM_NONE && p->o.custom.n == 0;
         e = store_put_commit(p->put, &attrs, &result);
         p->put = NULL;

@@ -1,6 +1,7 @@
 /* flow/read.c: opening, describing and removing one object.
  *
- * A failure keeps the store's code and gets the text that clients parse: `<provider>://<bucket>/<object> does not exist`. */
+ * A failure keeps the store's code and gets the text that clients parse: `<provider>://<bucket>/<object> does not
+ * exist`. */
 #include "flow/priv.h"
 
 #include "os/clock.h"
