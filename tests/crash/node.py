@@ -7,6 +7,7 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +17,9 @@ import time
 from urllib.parse import quote
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# A run that is stopped takes its daemon, mounts and directories with it.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
 BINARY = os.environ.get("ORLOPD", str(ROOT / "build/release/orlopd"))
 
 
