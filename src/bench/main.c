@@ -202,8 +202,10 @@ static void on_event(struct loop_fd *w, uint32_t events)
                         lose(c, n <= 0 ? "connection lost" : "answer not understood");
                         return;
                 }
-                if ((size_t)n < SCRATCH)
-                        return; /* epoll(7): a short read has emptied the socket */
+                /* epoll(7): a short read has emptied the socket. After a whole answer the others have their turn: the next
+                 * one comes with an edge of its own. */
+                if ((size_t)n < SCRATCH || (!c->in_body && c->in_n == 0))
+                        return;
         }
 }
 
