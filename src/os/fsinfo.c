@@ -84,6 +84,23 @@ static void find_disk(dev_t dev, char *disk, size_t size)
         (void)str_copy(disk, size, str_of(name ? name + 1 : target));
 }
 
+/* The type by the file system's magic number (statfs(2)): for when its mount is not to be seen, as in a chroot. */
+static const char *type_by_magic(uint64_t magic)
+{
+        static const struct {
+                uint64_t magic;
+                const char *type;
+        } known[] = {
+                { 0xef53, "ext4" },        { 0x58465342, "xfs" },   { 0x9123683e, "btrfs" }, { 0x01021994, "tmpfs" },
+                { 0x794c7630, "overlay" }, { 0x2fc12fc1, "zfs" },   { 0xf2f52010, "f2fs" },  { 0x65735546, "fuse" },
+                { 0x6969, "nfs" },         { 0xca451a4e, "bcachefs" },
+        };
+        for (size_t i = 0; i < ARRAY_LEN(known); i++)
+                if (known[i].magic == magic)
+                        return known[i].type;
+        return "unknown";
+}
+
 struct err *fs_usage(int fd, struct fs_usage *ret)
 {
         struct fs_usage u = { .total = 0 };
@@ -111,6 +128,8 @@ struct err *fs_usage(int fd, struct fs_usage *ret)
         /* Advice for people: what can not be read stays empty. */
         err_free(file_read_all(AT_FDCWD, "/proc/self/mountinfo", PROC_FILE_MAX, &mounts));
         find_mount(buf_str(&mounts), st.st_dev, (struct str){ path, n > 0 ? (size_t)n : 0 }, &u);
+        if (u.type[0] == '\0')
+                (void)str_copy(u.type, sizeof(u.type), str_of(type_by_magic((uint64_t)s.f_type)));
         find_disk(st.st_dev, u.disk, sizeof(u.disk));
         *ret = u;
         return NULL;
