@@ -207,13 +207,16 @@ static void complete(struct committer *c, struct list *ops)
 {
         struct store *s = c->mp->store;
         unsigned n = 0;
+        LIST_FOREACH(l, ops) {
+                const struct commit_op *op = LIST_ENTRY(l, struct commit_op, link);
+                n += op->happened && op->kind != COMMIT_ROWS;
+        }
+        atomic_fetch_add_explicit(&s->stat_commits, n, memory_order_relaxed); /* before anyone is told */
         LIST_FOREACH_SAFE(l, next, ops) {
                 struct commit_op *op = LIST_ENTRY(l, struct commit_op, link);
                 list_remove(&op->link);
-                n += op->happened && op->kind != COMMIT_ROWS;
                 op->done(op); /* op is gone */
         }
-        atomic_fetch_add_explicit(&s->stat_commits, n, memory_order_relaxed);
         atomic_fetch_add(&s->batch_hook_users, 1);
         void (*hook)(void *) = atomic_load(&s->batch_hook);
         if (hook)
