@@ -11,25 +11,9 @@
 
 #include <cmocka.h>
 
+#include "base/test_assert.h"
 #include "cluster/control.h"
 #include "os/file.h"
-
-/* Fails the test with the error's text. */
-#define assert_ok(expr)                                                                                                \
-        do {                                                                                                           \
-                struct err *ok_err_ = (expr);                                                                          \
-                char ok_text_[512];                                                                                    \
-                if (ok_err_)                                                                                           \
-                        fail_msg("%s: %s", #expr, err_text(ok_err_, ok_text_, sizeof(ok_text_)));                      \
-        } while (0)
-/* Fails the test unless expr returns an error of this code. */
-#define assert_err(expr, want)                                                                                         \
-        do {                                                                                                           \
-                struct err *err_err_ = (expr);                                                                         \
-                enum err_code err_code_ = err_code(err_err_);                                                          \
-                err_free(err_err_);                                                                                    \
-                assert_string_equal(err_code_name(err_code_), err_code_name(want));                                    \
-        } while (0)
 
 /* A fresh directory; the test removes it with test_dir_free. */
 static inline char *test_dir_new(void)
