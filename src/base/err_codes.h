@@ -42,6 +42,9 @@
         X(RATE_LIMIT, "rate limit exceeded", 1)                                                                        \
         X(OVERLOAD, "overloaded", 1)                                                                                   \
         X(STARTING, "node is starting", 1)                                                                             \
+        X(UNAVAILABLE, "not available now", 1)                                                                         \
+        X(NOT_PRIMARY, "not the primary", 1)                                                                           \
+        X(NOT_OWNER, "owned by another target", 1)                                                                     \
         X(UNSUPPORTED, "not supported", 0)                                                                             \
         X(NOT_IMPLEMENTED, "not implemented", 0)                                                                       \
         X(NOT_REMOTE_BUCKET, "expecting remote bucket", 0)                                                             \

@@ -45,4 +45,18 @@ void cksum_free(struct cksum_ctx *c);
 /* All at once. */
 void cksum_of(enum cksum_type t, const void *p, size_t n, char hex[static CKSUM_HEX_MAX]);
 
+#define HASH_SHA256_BYTES 32
+/* HMAC-SHA256 (RFC 2104) of data. */
+void hash_hmac_sha256(const void *key, size_t key_n, const void *data, size_t n, unsigned char out[static HASH_SHA256_BYTES]);
+/* A key made ready: two SHA-256 states. A plain value; wipe it as a key. */
+struct hash_hmac_key {
+        uint64_t inner[14], outer[14];
+};
+/* Makes a key ready for many messages. */
+void hash_hmac_init(struct hash_hmac_key *k, const void *key, size_t key_n);
+/* HMAC-SHA256 with it: no allocation; k is not changed and may be shared by threads. */
+void hash_hmac(const struct hash_hmac_key *k, const void *data, size_t n, unsigned char out[static HASH_SHA256_BYTES]);
+/* Whether n bytes are equal, in a time that tells nothing about them. */
+bool hash_equal_ct(const void *a, const void *b, size_t n);
+
 #endif

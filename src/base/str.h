@@ -93,6 +93,8 @@ void str_to_hex(const void *data, size_t n, char *out);
 bool str_from_hex(struct str s, void *out, size_t n);
 /* Standard base64 with padding, in the arena. */
 struct str str_base64(struct arena *a, const void *data, size_t n);
+/* URL-safe base64 without padding (RFC 4648 §5), in the arena. */
+struct str str_base64url(struct arena *a, const void *data, size_t n);
 /* Decodes standard or URL-safe base64, padding optional, in the arena. ERR_MALFORMED. */
 MUST_CHECK struct err *str_base64_decode(struct arena *a, struct str s, struct str *ret);
 /* Length of the well-formed UTF-8 sequence at the start of s, or 0. */
