@@ -98,7 +98,7 @@ static struct err *config_base(void *arg, struct config *c)
 static struct err *bind_server(struct service *v, const struct http_app *app)
 {
         const struct settings *s = v->set;
-        struct http_listener l = { s->listen.p, v->tls };
+        struct http_listener l = { .address = s->listen.p, .tls = v->tls };
         uint64_t loops = 0;
         if (s->loops.n > 0 && (!str_u64(s->loops, &loops) || loops > 256))
                 return err_new(ERR_INVALID, "--loops: expecting a number up to 256");
@@ -234,8 +234,8 @@ static struct err *start(struct service *v)
         const struct settings *s = v->set;
         uint64_t files = sysinfo_raise_nofile();
         struct pool_limits limits = {
-                .max_running = { [POOL_CONTROL] = 64, [POOL_DATA] = 512, [POOL_UPLOAD] = 512, [POOL_BACKEND] = 64, [POOL_JOBS] = 32 },
-                .max_queued = { [POOL_CONTROL] = 4096, [POOL_DATA] = 16384, [POOL_UPLOAD] = 16384, [POOL_BACKEND] = 1024, [POOL_JOBS] = 1024 },
+                .max_running = { [POOL_CONTROL] = 64, [POOL_DATA] = 512, [POOL_UPLOAD] = 512, [POOL_BACKEND] = 64, [POOL_JOBS] = 32, [POOL_PEER] = 256 },
+                .max_queued = { [POOL_CONTROL] = 4096, [POOL_DATA] = 16384, [POOL_UPLOAD] = 16384, [POOL_BACKEND] = 1024, [POOL_JOBS] = 1024, [POOL_PEER] = 16384 },
         };
         TRY(start_log(v));
         if (files < 1024)

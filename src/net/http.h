@@ -17,12 +17,14 @@ struct http_req {
         struct arena *arena;        /* lives until the answer is sent; ceiling 64 MiB */
         uint64_t id;                /* of this request, unique in the process: for logs and x-amz-request-id */
         const char *peer;           /* "ip:port" of the client */
+        const char *peer_id, *peer_org; /* internal listeners: CN and O of its verified certificate; "" when it showed none */
         unsigned listener;          /* index of the listener that accepted it */
         bool tls;
         int64_t start_ns;           /* clock_mono when its head was complete */
         int64_t body_length;        /* bytes announced; -1: chunked; 0: none */
         struct str body_mem;        /* small body, received whole before the handler ran; p null: read it */
         void *loop_ctx;             /* what http_app.loop_init returned for the loop of this connection */
+        int64_t due_ns;             /* on_loop may set it before it returns HTTP_PENDING: on_wake comes then (clock_mono, to 50 ms); 0: never */
 };
 /* First header of this name, or STR_NONE. */
 struct str http_req_header(const struct http_req *rq, struct str name);
@@ -42,6 +44,12 @@ enum body_kind { BODY_NONE, BODY_MEM, BODY_FILE, BODY_GEN };
 /* Appends the next piece of the body to `out` (64 KiB or so at a time); *ret_end at the end. An error closes the connection mid-stream. */
 typedef struct err *body_gen_fn(void *arg, struct buf *out, bool *ret_end);
 
+struct tls_conn;
+/* Takes over a connection that has been upgraded: fd (non-blocking) and tls (null when plain) are the taker's, who ends them with tls_conn_free and
+ * close; `early` is what the client sent behind its request, borrowed. Runs on a worker of the request's class, of no further use to the server: a
+ * long stay wants a thread of its own. fd -1: it did not come to that (client lost, no worker, server stopping); then any thread, must not block. */
+typedef void http_taker_fn(void *arg, int fd, struct tls_conn *tls, const char *early, size_t early_n);
+
 struct http_resp {
         int status;
         struct buf head;               /* header lines, each "Name: value\r\n" */
@@ -56,6 +64,8 @@ struct http_resp {
         void *arg;                     /* for gen and release */
         bool close;                    /* close the connection after this answer */
         void *user;                    /* the app's, for on_sent */
+        http_taker_fn *taker;          /* the answer is 101, then the connection is its */
+        void *taker_arg;
 };
 /* Sets the status. */
 static inline void http_resp_status(struct http_resp *rs, int status)
@@ -78,6 +88,10 @@ void http_resp_files(struct http_resp *rs, const struct body_part *parts, unsign
 void http_resp_gen(struct http_resp *rs, body_gen_fn *gen, int64_t length, void (*release)(void *), void *arg);
 /* Only for HEAD: announces this Content-Length without a body. */
 void http_resp_head_length(struct http_resp *rs, int64_t length);
+/* Whether the client asks to go on in this protocol (RFC 9110 §7.8), with nothing else to be read before. */
+bool http_req_upgrades(const struct http_req *rq, struct str protocol);
+/* Answers 101 and hands the connection to taker(arg), which is called exactly once. Only if http_req_upgrades(). */
+void http_resp_upgrade(struct http_resp *rs, const char *protocol, http_taker_fn *taker, void *arg);
 /* Forgets status, headers and body (releasing it), to answer something else. */
 void http_resp_reset(struct http_resp *rs);
 

@@ -7,7 +7,8 @@
  *
  * Errors: TIMEOUT (connecting, no byte for idle_timeout, or the total past), CLOSED (the peer went away in the
  * middle), IO (refused, unreachable, TLS), MALFORMED (what came is not HTTP, or a head above 64 KiB), INVALID (bad
- * address or header), and whatever the body callback returned. A status of 4xx or 5xx is not an error here.
+ * address or header), FOREIGN (somebody else answers at this address) and whatever the body callback returned. A status
+ * of 4xx or 5xx is not an error here.
  *
  * A request on a kept-alive connection that turns out closed before the first byte of an answer is sent once more on
  * a fresh one, if its body can be sent again and its method is idempotent (RFC 9110 §9.2.2) or `replay_any` is set. */
@@ -18,6 +19,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
+struct tls_conn;
 struct tls_ctx;
 struct http_client;
 struct http_reply;
@@ -62,6 +64,9 @@ struct http_client_request {
         bool expect_continue;           /* ask before sending the body; waits for the answer at most 1 s */
         bool replay_any;                /* see above */
         int64_t total_timeout_ns;       /* 0: the client's */
+        int64_t idle_timeout_ns;        /* 0: the client's */
+        const char *peer_id;            /* who must be there: CN of its verified certificate (os/tls.h), else FOREIGN;
+                                           null: anybody */
 };
 /* Sends the request and reads the head of the final answer. The caller ends *ret with http_reply_close(). */
 MUST_CHECK struct err *http_client_send(struct http_client *c, const struct http_client_request *rq,
@@ -82,6 +87,21 @@ MUST_CHECK struct err *http_reply_read_all(struct http_reply *r, size_t max, str
 /* Ends the reply. The connection is kept if the body was read to its end, or what is left is short and already here.
  * Null is fine. */
 void http_reply_close(struct http_reply *r);
+
+/* A connection that speaks another protocol now; the caller's. */
+struct http_upgraded {
+        int fd; /* non-blocking; -1: the peer did not agree */
+        struct tls_conn *tls; /* null: plain */
+        struct buf early;     /* what came behind the peer's answer */
+};
+/* Sends a request (a GET without body, as a rule) with "Upgrade: protocol", on a fresh connection. When the peer
+ * answers anything but 101,
+ * ret->fd is -1 and *ret_refusal its answer (to be closed); else *ret_refusal is null. */
+MUST_CHECK struct err *http_client_upgrade(struct http_client *c, const struct http_client_request *rq,
+                                           const char *protocol,
+                                           struct http_upgraded *ret, struct http_reply **ret_refusal);
+/* Closes what it holds. */
+void http_upgraded_close(struct http_upgraded *u);
 
 static inline void cleanup_http_reply(struct http_reply **r)
 {

@@ -14,6 +14,11 @@ enum http_next {
         HTTP_WORKER,   /* run handle() on a worker of class *ret_class */
         HTTP_PENDING   /* the app calls http_server_complete(rq) later, from any thread, exactly once; never before on_loop returned */
 };
+/* What happened to a request while it was pending. */
+enum http_wake {
+        HTTP_WAKE_DUE, /* rq->due_ns has passed */
+        HTTP_WAKE_GONE /* the client has closed, or at least will say no more: the answer may never be read */
+};
 struct http_app {
         void *ctx;
         /* On the loop, must not block: with the head of a request that announces a body, before any of it is waited for. True: rs is the answer,
@@ -21,6 +26,10 @@ struct http_app {
         bool (*before_body)(void *ctx, struct http_req *rq, struct http_resp *rs);
         /* On the loop, must not block: with the head complete, and the body too if it is small (body_mem). May be null: all go to POOL_DATA. */
         enum http_next (*on_loop)(void *ctx, struct http_req *rq, struct http_resp *rs, enum pool_class *ret_class);
+        /* On the loop, must not block: about a PENDING request, once for each reason at most. rq is valid within the call; unless another thread
+         * completes it just now, the app does (http_server_complete), and has to see to it that only one of the two happens. May be null: then a
+         * client that is gone is noticed when its answer is sent. */
+        void (*on_wake)(void *ctx, struct http_req *rq, struct http_resp *rs, enum http_wake why);
         /* On a worker: must leave a complete response. */
         void (*handle)(void *ctx, struct http_req *rq, struct http_resp *rs);
         /* Fills rs for a request that the server itself refuses (parse errors, limits, overload, time-outs): rq may lack head fields. */
@@ -37,13 +46,15 @@ struct http_limits {
         int64_t idle_timeout_ns;  /* 75 s between requests (clients keep idle connections for a while) */
         uint64_t min_rate;        /* bytes/s of bodies, both directions, after min_rate_grace; default 1 KiB/s */
         int64_t min_rate_grace_ns;/* 10 s */
-        unsigned max_connections; /* all listeners; default 3/4 of RLIMIT_NOFILE */
+        unsigned max_connections; /* all listeners; default 3/4 of RLIMIT_NOFILE; internal ones may go an eighth above it */
         unsigned max_per_address; /* default 0 = no limit on loopback, 1,024 otherwise */
         int64_t linger_ns;        /* lingering close: keep reading and dropping; default 10 s or 64 MiB */
 };
 struct http_listener {
         const char *address;  /* "127.0.0.1:8080"; port 0 for any */
         struct tls_ctx *tls;  /* null: plain */
+        bool internal;        /* between nodes: requests carry peer_id and peer_org, and are not shut out when clients hold all connections */
+        const struct http_app *app; /* of this listener, borrowed; its loop_init runs once per loop and listener. Null: the server's */
 };
 struct http_server;
 struct http_server_options {
@@ -60,7 +71,8 @@ MUST_CHECK struct err *http_server_new(const struct http_server_options *o, stru
 const char *http_server_address(struct http_server *s, unsigned listener, char buf[static 64]);
 /* Starts the loops. */
 MUST_CHECK struct err *http_server_start(struct http_server *s);
-/* Graceful end: stops accepting, closes idle connections, lets requests in flight finish until the deadline, then cuts. Blocks. */
+/* Graceful end: stops accepting, closes idle connections, lets requests in flight finish until the deadline, then cuts. Blocks. Pending requests
+ * are the app's to complete. */
 void http_server_stop(struct http_server *s, int64_t deadline_mono_ns);
 /* After stop. */
 void http_server_free(struct http_server *s);

@@ -35,7 +35,7 @@ static void start_pool(struct fixture *f, struct http_limits limits, struct tls_
         char text[64];
         struct str host;
         *f = (struct fixture){ .o = { .loops = 2, .nlisteners = 1, .limits = limits } };
-        f->listener = (struct http_listener){ "127.0.0.1:0", tls };
+        f->listener = (struct http_listener){ .address = "127.0.0.1:0", .tls = tls };
         f->o.listeners = &f->listener;
         assert_ok(testapp_new(workers, queued, &f->app));
         assert_ok(testapp_serve(f->app, &f->o));
@@ -725,7 +725,7 @@ static void test_address_in_use(void **state)
         char text[64];
         (void)state;
         start(&f, (struct http_limits){ 0 }, NULL);
-        struct http_listener l = { http_server_address(testapp_server(f.app), 0, text), NULL };
+        struct http_listener l = { .address = http_server_address(testapp_server(f.app), 0, text) };
         struct pool *pool;
         const struct pool_limits limits = { { 1, 1, 1, 1 }, { 1, 1, 1, 1 } };
         assert_ok(pool_new(&limits, &pool));

@@ -9,8 +9,9 @@
 #include "base/err.h"
 #include "base/list.h"
 
-/* UPLOAD: what reads from a client while it works, and so lasts as long as the client likes. */
-enum pool_class { POOL_CONTROL, POOL_DATA, POOL_UPLOAD, POOL_BACKEND, POOL_JOBS, POOL_CLASS_COUNT };
+/* UPLOAD: what reads from a client while it works, and so lasts as long as the client likes. PEER: what other nodes ask;
+ * it must not wait for calls to other nodes, so that two nodes whose other workers all wait for each other still answer. */
+enum pool_class { POOL_CONTROL, POOL_DATA, POOL_UPLOAD, POOL_BACKEND, POOL_JOBS, POOL_PEER, POOL_CLASS_COUNT };
 
 struct pool_task {
         struct list link; /* the pool's while queued */

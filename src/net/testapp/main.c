@@ -52,7 +52,7 @@ static bool parse(int argc, char **argv, struct args *a)
 
 static struct err *serve(struct testapp *t, struct args *a, struct tls_ctx **tls)
 {
-        struct http_listener listeners[2] = { { a->listen, NULL }, { a->tls, NULL } };
+        struct http_listener listeners[2] = { { .address = a->listen }, { .address = a->tls } };
         a->o.listeners = listeners;
         a->o.nlisteners = 1;
         if (a->tls) {
