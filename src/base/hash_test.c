@@ -92,11 +92,50 @@ static void test_contexts(void **state)
         cksum_free(NULL);
 }
 
+/* RFC 4231: cases 1, 2 and 6, and a key of exactly one block. */
+static void test_hmac(void **state)
+{
+        static const struct {
+                unsigned char byte; /* the key is `n` of these, or `key` */
+                const char *key;
+                size_t n;
+                const char *data, *want;
+        } cases[] = {
+                { 0x0b, NULL, 20, "Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7" },
+                { 0, "Jefe", 4, "what do ya want for nothing?",
+                  "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843" },
+                { 0xaa, NULL, 131, "Test Using Larger Than Block-Size Key - Hash Key First",
+                  "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54" },
+                { 0, "", 0, "", "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad" },
+        };
+        (void)state;
+        for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+                unsigned char key[131], out[HASH_SHA256_BYTES], again[HASH_SHA256_BYTES];
+                char hex[2 * HASH_SHA256_BYTES + 1];
+                struct hash_hmac_key k, before;
+                memset(key, cases[i].byte, sizeof(key));
+                if (cases[i].key)
+                        memcpy(key, cases[i].key, cases[i].n);
+                hash_hmac_sha256(key, cases[i].n, cases[i].data, strlen(cases[i].data), out);
+                str_to_hex(out, sizeof(out), hex);
+                assert_string_equal(hex, cases[i].want);
+                hash_hmac_init(&k, key, cases[i].n);
+                before = k;
+                for (unsigned j = 0; j < 2; j++) { /* the key serves again */
+                        hash_hmac(&k, cases[i].data, strlen(cases[i].data), again);
+                        assert_true(hash_equal_ct(out, again, sizeof(out)));
+                }
+                assert_memory_equal(&before, &k, sizeof(k));
+                again[31] ^= 1;
+                assert_false(hash_equal_ct(out, again, sizeof(out)));
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_crc32c), cmocka_unit_test(test_xxh64),    cmocka_unit_test(test_mix),
-                cmocka_unit_test(test_types),  cmocka_unit_test(test_contexts),
+                cmocka_unit_test(test_types),  cmocka_unit_test(test_contexts), cmocka_unit_test(test_hmac),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -109,6 +109,24 @@ struct str str_base64(struct arena *a, const void *data, size_t n)
         return (struct str){ out, len };
 }
 
+struct str str_base64url(struct arena *a, const void *data, size_t n)
+{
+        struct str s = str_base64(a, data, n);
+        char *p = (char *)(uintptr_t)s.p;
+        if (!p)
+                return STR_NONE;
+        while (s.n && p[s.n - 1] == '=')
+                s.n--;
+        p[s.n] = '\0';
+        for (size_t i = 0; i < s.n; i++) {
+                if (p[i] == '+')
+                        p[i] = '-';
+                else if (p[i] == '/')
+                        p[i] = '_';
+        }
+        return s;
+}
+
 static int str_base64_value(char c)
 {
         if (c >= 'A' && c <= 'Z')

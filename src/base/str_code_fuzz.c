@@ -20,6 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (!bad_base64) {
                 AUTO_ERR struct err *e = str_base64_decode(&a, str_base64(&a, out.p, out.n), &back);
                 ASSERT(!e && str_eq(out, back));
+                AUTO_ERR struct err *url = str_base64_decode(&a, str_base64url(&a, out.p, out.n), &back);
+                ASSERT(!url && str_eq(out, back));
         }
         AUTO_BUF struct buf b = BUF_INIT;
         json_quote(&b, in);

@@ -198,6 +198,9 @@ static void test_hex_base64(void **state)
         }
         assert_null(str_base64_decode(&a, STR("Zm8"), &out));
         assert_string_equal(out.p, "fo");
+        assert_string_equal(str_base64url(&a, "\xff\xef", 2).p, "_-8");
+        assert_string_equal(str_base64url(&a, "f", 1).p, "Zg");
+        assert_int_equal(str_base64url(&a, "", 0).n, 0);
         assert_null(str_base64_decode(&a, STR("_-8"), &out));
         assert_memory_equal(out.p, "\xff\xef", 2);
         static const char *const bad[] = { "Z", "Zm9v=", "Zm9=v", "Zm 9", "=", "====", "Zh==" };
