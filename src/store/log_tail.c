@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "os/file.h"
+#include "store/log_note.h"
 
 enum { BLOCK = 32768, HEAD = 7, BATCH_HEAD = 12, TAG_LOG_DATA = 3 };
 enum fragment_type { FRAGMENT_FULL = 1, FRAGMENT_FIRST, FRAGMENT_MIDDLE, FRAGMENT_LAST };
@@ -151,6 +152,8 @@ void log_tail_read(struct str file, struct log_facts *ret)
                 if (!fragment_at(file, at, &f) || !follow(&f, &o, ret))
                         break;
                 at += HEAD + f.payload.n;
+                if (!o.inside)
+                        ret->good = at;
         }
         if (at >= file.n && !o.inside)
                 return;
@@ -222,7 +225,9 @@ static struct err *judge_files(int fd, const struct log_files *files, enum log_t
 {
         struct log_facts before = { .tail = LOG_TAIL_SOUND }, f;
         enum log_tail worst = LOG_TAIL_SOUND;
+        struct log_note note = { 0, 0 };
 
+        (void)log_note_read(fd, &note);
         for (size_t i = 0; i < files->n; i++) {
                 AUTO_BUF struct buf b = BUF_INIT;
                 AUTO_FD int log = -1;
@@ -235,6 +240,8 @@ static struct err *judge_files(int fd, const struct log_files *files, enum log_t
                 TRY_WRAP(file_datasync(log), "%s", file);
                 log_tail_read(buf_str(&b), &f);
                 here = judge_next(&before, &f);
+                if (files->number[i] == note.number && f.good < note.length)
+                        here = LOG_TAIL_DAMAGED;
                 if (here > worst) {
                         worst = here;
                         (void)snprintf(name, 64, "%s", file);

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "os/file.h"
+#include "store/log_note.h"
 #include "store/log_tail.h"
 
 enum { BLOCK = 32768, RECORDS = 12 };
@@ -247,6 +248,119 @@ static void test_directory(void **state)
         assert_null(file_remove_tree(AT_FDCWD, dir));
 }
 
+static enum log_tail judge(int fd, const char *dir, const char *file, struct str content)
+{
+        enum log_tail t;
+        char name[64] = "";
+
+        assert_null(file_replace(fd, file, content, 0600));
+        assert_null(log_tail_judge(dir, &t, name));
+        if (t == LOG_TAIL_DAMAGED)
+                assert_string_equal(name, file);
+        return t;
+}
+
+/* With a note of what was synced nothing of that may be missing, the last record too; without one it looks torn. */
+static void test_note(void **state)
+{
+        char dir[] = "/tmp/orlop-log-XXXXXX";
+        AUTO_BUF struct buf a = BUF_INIT, bad_note = BUF_INIT;
+        AUTO_FD int fd = -1, log = -1;
+        struct log_noter n;
+        struct log_note note;
+        size_t synced, all;
+
+        (void)state;
+        assert_non_null(mkdtemp(dir));
+        assert_null(file_open_dir(AT_FDCWD, dir, &fd));
+        assert_false(log_note_read(fd, &note));
+        add_batch(&a, 1, 10, true);
+        add_batch(&a, 2, 300, true);
+        synced = a.n;
+        assert_null(file_open(fd, "000012.log", O_RDWR | O_CREAT, 0600, &log));
+        assert_null(file_pwrite_full(log, a.p, a.n, 0));
+        assert_null(file_replace(fd, "000009.log", STR("an older one"), 0600));
+        assert_null(file_replace(fd, "000014.log", STR(""), 0600)); /* made by a flush: nothing is in it yet */
+        log_noter_init(&n, dir);
+        log_noter_written(&n, true);
+        assert_true(log_note_read(fd, &note));
+        assert_int_equal(note.number, 12);
+        assert_int_equal(note.length, synced);
+        /* A write that was not synced is not noted. */
+        add_batch(&a, 3, 20, true);
+        all = a.n;
+        assert_null(file_pwrite_full(log, a.p, a.n, 0));
+        log_noter_written(&n, false);
+        assert_true(log_note_read(fd, &note));
+        assert_int_equal(note.length, synced);
+        assert_null(file_unlink(fd, "000009.log"));
+        assert_null(file_unlink(fd, "000014.log"));
+
+        for (size_t at = 0; at < all; at += 3) {
+                a.p[at] = (char)(a.p[at] ^ 1 << at % 8);
+                assert_int_equal(judge(fd, dir, "000012.log", buf_str(&a)),
+                                 at < synced ? LOG_TAIL_DAMAGED : LOG_TAIL_TORN);
+                a.p[at] = (char)(a.p[at] ^ 1 << at % 8);
+        }
+        for (size_t cut = 0; cut < all; cut++)
+                assert_int_equal(judge(fd, dir, "000012.log", (struct str){ a.p, cut }),
+                                 cut < synced ? LOG_TAIL_DAMAGED : cut == synced ? LOG_TAIL_SOUND : LOG_TAIL_TORN);
+        memset(a.p + synced - 200, 0, all - synced + 200); /* as space that was reserved looks */
+        assert_int_equal(judge(fd, dir, "000012.log", buf_str(&a)), LOG_TAIL_DAMAGED);
+
+        /* A damaged note says nothing, nor does one of a log that is gone. */
+        assert_null(file_read_all(fd, LOG_NOTE_FILE, 64, &bad_note));
+        for (size_t i = 0; i < 28; i++) {
+                bad_note.p[i] ^= 16;
+                assert_null(file_replace(fd, LOG_NOTE_FILE, buf_str(&bad_note), 0600));
+                assert_false(log_note_read(fd, &note));
+                bad_note.p[i] ^= 16;
+        }
+        assert_int_equal(judge(fd, dir, "000012.log", buf_str(&a)), LOG_TAIL_TORN);
+        assert_null(file_replace(fd, LOG_NOTE_FILE, buf_str(&bad_note), 0600));
+        assert_true(log_note_read(fd, &note));
+        assert_null(file_rename(fd, "000012.log", fd, "000013.log"));
+        assert_int_equal(judge(fd, dir, "000013.log", buf_str(&a)), LOG_TAIL_TORN);
+        log_noter_fini(&n);
+        log_note_remove(dir);
+        assert_false(log_note_read(fd, &note));
+        assert_null(file_remove_tree(AT_FDCWD, dir));
+}
+
+/* The engine changes logs when it likes: the next write is noted in the new one, a write that came before in the old. */
+static void test_note_follows(void **state)
+{
+        char dir[] = "/tmp/orlop-log-XXXXXX";
+        AUTO_FD int fd = -1;
+        struct log_noter n;
+        struct log_note note;
+
+        (void)state;
+        assert_non_null(mkdtemp(dir));
+        assert_null(file_open_dir(AT_FDCWD, dir, &fd));
+        log_noter_init(&n, dir);
+        log_noter_written(&n, true); /* no log at all: said, no harm */
+        assert_false(log_note_read(fd, &note));
+        for (unsigned i = 10; i < 14; i++) {
+                AUTO_FD int log = -1;
+                char name[64];
+
+                (void)snprintf(name, sizeof(name), "%06u.log", i);
+                assert_null(file_open(fd, name, O_RDWR | O_CREAT, 0600, &log));
+                for (int64_t k = 0; k < 3; k++) {
+                        assert_null(file_pwrite_full(log, "0123456789", 10, 10 * k));
+                        log_noter_written(&n, k > 0);
+                        if (k == 0)
+                                continue;
+                        assert_true(log_note_read(fd, &note));
+                        assert_int_equal(note.number, i);
+                        assert_int_equal(note.length, 10 * (k + 1));
+                }
+        }
+        log_noter_fini(&n);
+        assert_null(file_remove_tree(AT_FDCWD, dir));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -256,6 +370,8 @@ int main(void)
                 cmocka_unit_test(test_unmarked),
                 cmocka_unit_test(test_own_mark),
                 cmocka_unit_test(test_directory),
+                cmocka_unit_test(test_note),
+                cmocka_unit_test(test_note_follows),
                 cmocka_unit_test(test_short_first_fragment),
                 cmocka_unit_test(test_manifest),
         };

@@ -14,6 +14,7 @@
 #include "os/fault.h"
 #include "os/file.h"
 #include "os/thread.h"
+#include "store/log_note.h"
 #include "store/log_tail.h"
 
 #define MIB ((size_t)1 << 20)
@@ -34,6 +35,7 @@ struct records {
         struct mutex write_lock; /* RANK_LEAF: writes and what is known of them: */
         bool synced;             /* all that was written is on stable storage */
         bool sealed;             /* nothing was written since the last seal */
+        struct log_noter noter;
         char dir[600];
 };
 struct records_batch {
@@ -193,6 +195,7 @@ static void free_records(struct records *r)
                 rocksdb_writeoptions_destroy(r->write);
         if (r->write_sync)
                 rocksdb_writeoptions_destroy(r->write_sync);
+        log_noter_fini(&r->noter);
         mutex_fini(&r->write_lock);
         free(r);
 }
@@ -203,6 +206,7 @@ static struct err *new_records(struct records_env *e, const char *dir, bool crea
         if (!r)
                 return err_static(ERR_NO_MEMORY);
         mutex_init(&r->write_lock, "records", RANK_LEAF);
+        r->noter = (struct log_noter){ .dirfd = -1, .note = -1, .log = -1 };
         r->synced = r->sealed = true; /* older log files are synced before they are replayed */
         for (int f = 0; f < RECORDS_FAMILIES; f++)
                 r->options[f] = family_options(e, (enum records_family)f);
@@ -234,7 +238,8 @@ static struct err *look_for_data(void *arg, const char *name, unsigned char type
         return NULL;
 }
 
-/* Without its file CURRENT the engine takes a directory for an empty one, and removes what it does not know. */
+/* Without its file CURRENT the engine takes a directory for an empty one, and removes what it does not know. The new
+ * database gives its logs numbers that a note of the old one may speak of. */
 static struct err *refuse_headless(const char *dir)
 {
         bool data = false;
@@ -243,10 +248,15 @@ static struct err *refuse_headless(const char *dir)
         if (e && code != ERR_EXISTS && code != ERR_NOT_FOUND)
                 return e;
         err_free(e);
-        return !e && data ? err_new(ERR_CORRUPT, "records of %s: the file CURRENT is missing", dir) : NULL;
+        if (code == ERR_EXISTS)
+                return NULL;
+        if (!e && data)
+                return err_new(ERR_CORRUPT, "records of %s: the file CURRENT is missing", dir);
+        log_note_remove(dir);
+        return NULL;
 }
 
-/* A torn end of the log is dropped; a damaged log is not opened: the engine finds the damage and says so. */
+/* A torn end of the log is dropped; a damaged log is not opened. */
 static struct err *choose_recovery(const char *dir, rocksdb_options_t *o)
 {
         enum log_tail tail = LOG_TAIL_SOUND;
@@ -255,12 +265,12 @@ static struct err *choose_recovery(const char *dir, rocksdb_options_t *o)
         if (e && err_code(e) != ERR_NOT_FOUND)
                 return err_wrap(e, "log of %s", dir);
         err_free(e);
+        if (tail == LOG_TAIL_DAMAGED)
+                return err_new(ERR_CORRUPT, "%s/%s is damaged: something that was acknowledged is missing from it", dir,
+                               name);
         if (tail == LOG_TAIL_TORN)
                 log_warn("%s/%s ends in a record that was never acknowledged; it is dropped", dir, name);
-        if (tail == LOG_TAIL_DAMAGED)
-                log_error("%s/%s is damaged: acknowledged records follow a bad one", dir, name);
-        rocksdb_options_set_wal_recovery_mode(o, tail == LOG_TAIL_DAMAGED ? rocksdb_absolute_consistency_recovery
-                                                                           : rocksdb_point_in_time_recovery);
+        rocksdb_options_set_wal_recovery_mode(o, rocksdb_point_in_time_recovery);
         return NULL;
 }
 
@@ -285,6 +295,7 @@ struct err *records_open(struct records_env *e, const char *dir, bool create, st
                 free_records(r);
                 return engine_error(text, dir, "open records of");
         }
+        log_noter_init(&r->noter, dir);
         *ret = r;
         return NULL;
 }
@@ -325,6 +336,8 @@ struct err *records_repair(struct records_env *e, const char *dir)
         TRY(new_records(e, dir, false, &r));
         char *text = NULL;
         rocksdb_repair_db(r->options[RECORDS_META], dir, &text);
+        if (!text)
+                log_note_remove(dir); /* the logs are tables now */
         free_records(r);
         return text ? engine_error(text, dir, "repair records of") : NULL;
 }
@@ -388,6 +401,8 @@ static void write_marked(struct records *r, rocksdb_writebatch_t *b, bool sync, 
                 rocksdb_writebatch_put_log_data(b, LOG_TAIL_MARK, sizeof LOG_TAIL_MARK - 1);
         rocksdb_write(r->db, sync ? r->write_sync : r->write, b, ret_text);
         r->synced = sync && !*ret_text;
+        if (!*ret_text)
+                log_noter_written(&r->noter, sync);
 }
 
 /* A marked record after the last one, so that damage in that one can be told from a torn end. Not synced: it serves whoever reads
@@ -429,6 +444,8 @@ struct err *records_sync(struct records *r)
         LOCK_SCOPE(&r->write_lock);
         rocksdb_flush_wal(r->db, 1, &text);
         r->synced = !text;
+        if (!text)
+                log_noter_written(&r->noter, true);
         return text ? engine_error(text, r->dir, "sync records of") : NULL;
 }
 

@@ -133,8 +133,8 @@ class Node:
 class Wire:
     """One kept connection. Any failure of it is an OSError or http.client.HTTPException; the next request connects again."""
 
-    def __init__(self, port, timeout=20):
-        self.conn = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    def __init__(self, port, timeout=20, host="127.0.0.1"):
+        self.conn = http.client.HTTPConnection(host, port, timeout=timeout)
 
     def close(self):
         self.conn.close()
