@@ -13,8 +13,9 @@
 struct settings {
         struct arena arena; /* owns all texts */
         struct str config;  /* path of the JSON file, if any */
-        struct str listen, public_url, s3_listen, s3_keys, state, tls_cert, tls_key, log_level, log_format, log_dir, loops, cache_size;
-        bool insecure, help, version;
+        struct str listen, public_url, s3_listen, s3_keys, state, tls_cert, tls_key, log_level, log_format, log_dir, loops, cache_size,
+                cluster_listen, cluster_url, role, join;
+        bool insecure, init, non_electable, help, version;
         struct str dirs[SETTINGS_DIRS_MAX];
         unsigned ndirs;
         json_t *cluster; /* "cluster": first values of the cluster's configuration (wire names); null if none */

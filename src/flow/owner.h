@@ -56,8 +56,9 @@ MUST_CHECK struct err *flow_rebalance_pass(struct node *n, uint64_t epoch, unsig
 
 /* The routes "/data/…" by which nodes serve each other (both ends are in flow/peer_*.c); added to the process's server at start. */
 struct rpc_server;
-void flow_routes(struct node *n, struct rpc_server *s);
-/* Follows the cluster: sets the store's epoch and tombstones with each snapshot, purges after settling, drops destroyed buckets. Called by the daemon's watcher. */
+MUST_CHECK struct err *flow_routes(struct node *n, struct rpc_server *s);
+/* Follows the cluster: sets the store's epoch and tombstones with each snapshot, purges after settling, drops destroyed buckets. Called by the daemon's
+ * watcher, and once after the store is open (before null). Only with a store. */
 void flow_follow(struct node *n, const struct snapshot *before, const struct snapshot *after);
 
 #endif
