@@ -53,7 +53,7 @@ struct err *cluster_bucket_create(struct cluster *c, const struct bck *bck, cons
         (void)cluster__state_bucket_find(s, bck, &found);
         if (found)
                 return bucket_exists(bck, ERR_BUCKET_EXISTS);
-        struct bucket b = { .bck = *bck, .created_ns = clock_wall_ns() };
+        struct bucket b = { .bck = *bck, .origin = *bck, .created_ns = clock_wall_ns() };
         if (props)
                 b.props = *props;
         else
@@ -244,4 +244,46 @@ struct err *cluster_smap_bump(struct cluster *c)
         TRY(cluster__change_begin(c, &ch));
         ch.next.smap_version++;
         return cluster__change_commit(&ch, true);
+}
+
+/* Prefixes of documents that belong to other folders. */
+static bool doc_is_foreign(struct str key)
+{
+        static const char *const own[] = { "cluster", "config", "bucket", "member", "key", "join", "ca" };
+        struct str first = str_cut(&key, '/');
+        for (size_t i = 0; i < ARRAY_LEN(own); i++)
+                if (str_eq(first, str_of(own[i])))
+                        return false;
+        return first.n > 0 && key.n > 0;
+}
+
+struct err *cluster_doc_put(struct cluster *c, struct str key, struct str body)
+{
+        AUTO_CHANGE struct change ch = { .c = NULL };
+        if (!doc_is_foreign(key) || key.n > DOC_KEY_MAX)
+                return err_new(ERR_INVALID, "document \"" STR_FMT "\" can not be changed", STR_ARG(key));
+        if (body.n > DOC_BODY_MAX)
+                return err_new(ERR_TOO_LARGE, "document \"" STR_FMT "\" has %zu bytes", STR_ARG(key), body.n);
+        TRY(cluster__change_begin(c, &ch));
+        const struct doc_ref *have = cluster__docs_get(&ch.next.docs, key);
+        if (have ? body.p && str_eq(have->body, body) : !body.p)
+                return NULL;
+        TRY(cluster__docs_put(&ch.next.docs, key, body, 0));
+        return cluster__change_commit(&ch, true);
+}
+
+struct err *cluster_doc_each(struct cluster *c, struct str prefix,
+                             struct err *(*fn)(void *arg, struct str key, struct str body), void *arg)
+{
+        struct docs docs;
+        mutex_lock(&c->change);
+        struct err *e = cluster__docs_clone(&c->state.docs, &docs);
+        mutex_unlock(&c->change);
+        TRY(e);
+        bool found;
+        for (size_t i = cluster__docs_find(&docs, prefix, &found);
+             !e && i < docs.n && str_starts(docs.list[i]->key, prefix); i++)
+                e = fn(arg, docs.list[i]->key, docs.list[i]->body);
+        cluster__docs_fini(&docs);
+        return e;
 }

@@ -145,6 +145,7 @@ static struct err *identity_new(const struct cluster_opts *o, struct identity *r
         if (strcmp(id.proxy, id.target) == 0)
                 return err_new(ERR_INVALID, "proxy and target can not both be named %s", id.proxy);
         cluster__time_text(id.created_ns, id.creation_time, sizeof(id.creation_time));
+        snprintf(id.member, sizeof(id.member), "m-%.30s", id.proxy);
         *ret = id;
         return NULL;
 }
@@ -265,6 +266,10 @@ static struct err *open_state(struct cluster *c, const struct cluster_opts *o)
         if (!c->current)
                 return err_static(ERR_NO_MEMORY);
         atomic_store(&c->seq, 1);
+        /* A cluster of one: nobody else can act on a key, and all epochs are open. */
+        cluster__gate_move(&c->gate, c->current->placement.epoch);
+        cluster__gate_open(&c->gate, c->current->placement.epoch);
+        cluster__gate_lease(&c->gate, INT64_MAX);
         return NULL;
 }
 
@@ -279,6 +284,7 @@ struct err *cluster_open(const struct cluster_opts *opts, struct cluster **ret)
         c->config_arg = opts->config_arg;
         mutex_init(&c->change, "cluster.change", RANK_CLUSTER);
         mutex_init(&c->pin, "cluster.pin", RANK_LEAF);
+        cluster__gate_init(&c->gate);
         struct err *e = open_state(c, opts);
         if (e) {
                 cluster_close(c);

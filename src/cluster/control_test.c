@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "meta/placement.h"
+#include "os/clock.h"
 #include "os/thread.h"
 
 static char *dir;
@@ -440,13 +441,98 @@ static void test_concurrent_changes(void **state)
         cluster_close(c);
 }
 
+/* A rename keeps the digest; a new bucket of the old name has the old name's again. */
+static void test_origin_survives_rename(void **state)
+{
+        (void)state;
+        struct cluster *c = test_open(dir);
+        struct bck a = test_bck("a"), b = test_bck("b");
+        test_create(c, "a");
+        assert_ok(cluster_bucket_rename(c, &a, &b));
+        uint64_t want = placement_object_digest(&a, STR("x/y"));
+        for (unsigned i = 0; i < 2; i++) {
+                const struct snapshot *s = cluster_pin(c);
+                assert_true(snapshot_digest(snapshot_bucket(s, &b), STR("x/y")) == want);
+                assert_ptr_equal(snapshot_owner_of(s, want), s->target);
+                assert_true(snapshot_owns(s, want) && !snapshot_is_unsettled(s, want));
+                cluster_unpin(s);
+                cluster_close(c);
+                c = test_open(dir);
+        }
+        cluster_close(c);
+}
+
+static struct err *doc_text(void *arg, struct str key, struct str body)
+{
+        buf_printf(arg, STR_FMT "=" STR_FMT ";", STR_ARG(key), STR_ARG(body));
+        return NULL;
+}
+
+static void test_documents(void **state)
+{
+        (void)state;
+        struct cluster *c = test_open(dir);
+        assert_ok(cluster_doc_put(c, STR("job/b"), STR("{\"x\":1}")));
+        assert_ok(cluster_doc_put(c, STR("job/a"), STR("old")));
+        assert_ok(cluster_doc_put(c, STR("job/a"), STR("new")));
+        assert_ok(cluster_doc_put(c, STR("job/c"), STR("gone")));
+        assert_ok(cluster_doc_put(c, STR("job/c"), STR_NONE));
+        assert_ok(cluster_doc_put(c, STR("jobs/d"), STR("other")));
+        assert_err(cluster_doc_put(c, STR("member/x"), STR("{}")), ERR_INVALID);
+        assert_err(cluster_doc_put(c, STR("cluster"), STR("{}")), ERR_INVALID);
+        assert_err(cluster_doc_put(c, STR("job"), STR("{}")), ERR_INVALID);
+        for (unsigned i = 0; i < 2; i++) {
+                AUTO_BUF struct buf text = BUF_INIT;
+                assert_ok(cluster_doc_each(c, STR("job/"), doc_text, &text));
+                assert_string_equal(buf_cstr(&text), "job/a=new;job/b={\"x\":1};");
+                cluster_close(c);
+                c = test_open(dir);
+        }
+        cluster_close(c);
+}
+
+/* What a cluster of one answers to the questions of many. */
+static void test_alone(void **state)
+{
+        (void)state;
+        struct cluster *c = test_open(dir);
+        AUTO_SNAPSHOT const struct snapshot *s = cluster_pin(c);
+        struct gate_pass pass;
+        assert_true(cluster_is_leader(c) && cluster_has_lease(c, INT64_MAX - 1));
+        assert_int_equal(s->placement.epoch, 1);
+        assert_int_equal(s->placement.n, 1);
+        assert_string_equal(s->placement.ids[0], s->target->id);
+        assert_int_equal(s->earlier_count, 0);
+        assert_int_equal(cluster_open_epoch(c), 1);
+        assert_true(cluster_gate_enter(c, 1, &pass));
+        cluster_gate_leave(c, pass);
+        assert_false(cluster_gate_enter(c, 2, &pass));
+        assert_ok(cluster_wait_open(c, 1, 0));
+        assert_err(cluster_wait_open(c, 2, 0), ERR_UNAVAILABLE);
+        assert_ok(cluster_wait_smap(c, s->smap_version, 0));
+        assert_ok(cluster_report_clean(c, 1));
+        assert_err(cluster_report_clean(c, 2), ERR_CONFLICT);
+        assert_string_equal(cluster_leader(s)->id, s->member_id);
+        assert_ptr_equal(snapshot_member(s, str_of(s->target->id)), &s->members[0]);
+        assert_null(snapshot_member(s, STR("nobody")));
+        int64_t t = cluster_time_ns(c);
+        clock_set_offset_ns(-NS_PER_SEC);
+        assert_true(cluster_time_ns(c) >= t);
+        clock_set_offset_ns(0);
+        assert_err(cluster_set_primary(c, STR("nobody")), ERR_NODE_NOT_FOUND);
+        assert_err(cluster_set_primary(c, str_of(s->target->id)), ERR_INVALID);
+        assert_ok(cluster_set_primary(c, str_of(s->proxy->id)));
+        cluster_close(c);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
                 T(test_first_start_and_reopen), T(test_given_identity), T(test_buckets),     T(test_props),
                 T(test_config),                 T(test_mountpaths_and_map), T(test_watch),   T(test_many_buckets),
-                T(test_readers_and_changes),    T(test_concurrent_changes),
+                T(test_readers_and_changes),    T(test_concurrent_changes), T(test_origin_survives_rename), T(test_documents),
+                T(test_alone),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,8 @@
 #define ORLOP_CLUSTER_PRIV_H
 
 #include "cluster/control.h"
+#include "cluster/docs.h"
+#include "cluster/gate.h"
 #include "os/thread.h"
 
 /* Parts that several snapshots share; each counts its references. */
@@ -20,7 +22,7 @@ struct shared_config {
 #define BID_AIS ((uint64_t)1 << 63)
 
 struct identity {
-        char uuid[CLUSTER_UUID_MAX + 1], proxy[NODE_ID_MAX + 1], target[NODE_ID_MAX + 1];
+        char uuid[CLUSTER_UUID_MAX + 1], proxy[NODE_ID_MAX + 1], target[NODE_ID_MAX + 1], member[NODE_ID_MAX + 1];
         int64_t created_ns;
         char creation_time[24];
 };
@@ -35,6 +37,7 @@ struct state {
         struct shared_config *in_force; /* with transient values; may be the same object */
         struct cluster_mountpath *mountpaths; /* heap, texts too; sorted by path */
         size_t mountpath_count;
+        struct docs docs; /* of other folders */
 };
 
 struct watch {
@@ -57,6 +60,9 @@ struct cluster {
         struct mutex pin; /* guards `current` while its reference is taken */
         struct snapshot *current;
         _Atomic uint64_t seq; /* of current */
+
+        struct gate gate;
+        _Atomic int64_t last_time_ns; /* largest that cluster_time_ns has told */
 };
 
 /* ---- state.c: parts, copies ---- */

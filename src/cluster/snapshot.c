@@ -17,9 +17,10 @@ struct full {
         atomic_uint refs;
         struct identity id;
         struct cluster_node nodes[2];
-        uint64_t active_digest[2];
-        const struct cluster_node *active[2]; /* targets that own objects */
-        unsigned active_count;
+        struct cluster_member member;
+        char (*ids)[NODE_ID_MAX + 1]; /* of the placement */
+        uint64_t *digests;
+        bool *pending;
         struct shared_config *config;
         struct shared_bucket **shared; /* with references */
         const struct bucket **buckets;
@@ -46,8 +47,9 @@ static void slot_put(struct slot *table, size_t mask, uint64_t hash, const struc
         table[i] = (struct slot){ hash, b };
 }
 
-static void node_fill(struct cluster_node *n, const char *id, bool target, const struct state *s)
+static void node_fill(struct cluster_node *n, const char *id, const char *member, bool target, const struct state *s)
 {
+        str_copy(n->member, sizeof(n->member), str_of(member));
         str_copy(n->id, sizeof(n->id), str_of(id));
         n->target = target;
         n->flags = target ? 0 : NODE_IC;
@@ -57,20 +59,42 @@ static void node_fill(struct cluster_node *n, const char *id, bool target, const
 
 static void fill_nodes(struct full *f, const struct state *s)
 {
-        node_fill(&f->nodes[0], f->id.proxy, false, s);
-        node_fill(&f->nodes[1], f->id.target, true, s);
+        node_fill(&f->nodes[0], f->id.proxy, f->id.member, false, s);
+        node_fill(&f->nodes[1], f->id.target, f->id.member, true, s);
         f->pub.nodes = f->nodes;
         f->pub.node_count = 2;
         f->pub.proxy_count = f->pub.target_count = 1;
         f->pub.proxy = f->pub.primary = &f->nodes[0];
         f->pub.target = &f->nodes[1];
+        struct cluster_member *m = &f->member;
+        str_copy(m->id, sizeof(m->id), str_of(f->id.member));
+        str_copy(m->proxy, sizeof(m->proxy), str_of(f->id.proxy));
+        str_copy(m->target, sizeof(m->target), str_of(f->id.target));
+        m->up = m->voter = true;
+        m->joined_ns = f->id.created_ns;
+        f->pub.member_id = m->id;
+        f->pub.members = m;
+        f->pub.member_count = 1;
+}
+
+/* The targets that take objects. False when out of memory; the caller frees. */
+static bool fill_placement(struct full *f)
+{
+        unsigned n = 0;
+        f->ids = calloc(f->pub.target_count + 1, sizeof(*f->ids));
+        f->digests = calloc(f->pub.target_count + 1, sizeof(*f->digests));
+        f->pending = calloc(f->pub.target_count + 1, sizeof(*f->pending));
+        if (!f->ids || !f->digests || !f->pending)
+                return false;
         for (unsigned i = 0; i < f->pub.node_count; i++) {
-                const struct cluster_node *n = &f->nodes[i];
-                if (!n->target || (n->flags & (NODE_MAINTENANCE | NODE_DECOMMISSION)))
+                const struct cluster_node *node = &f->nodes[i];
+                if (!node->target || (node->flags & (NODE_MAINTENANCE | NODE_DECOMMISSION)))
                         continue;
-                f->active[f->active_count] = n;
-                f->active_digest[f->active_count++] = n->digest;
+                memcpy(f->ids[n], node->id, sizeof(node->id));
+                f->digests[n++] = node->digest;
         }
+        f->pub.placement = (struct placement){ 1, n, (const char (*)[NODE_ID_MAX + 1])f->ids, f->digests, f->pending };
+        return true;
 }
 
 /* False when out of memory; the caller frees. */
@@ -105,6 +129,9 @@ static void full_free(struct full *f)
         free(f->buckets);
         free(f->by_name);
         free(f->by_id);
+        free(f->ids);
+        free(f->digests);
+        free(f->pending);
         cluster__state_config_unref(f->config);
         cluster__state_fini(&f->keep);
         free(f);
@@ -124,6 +151,10 @@ struct snapshot *cluster__snapshot_new(const struct identity *id, const struct s
                 return NULL;
         }
         fill_nodes(f, s);
+        if (!fill_placement(f)) {
+                full_free(f);
+                return NULL;
+        }
         f->config = cluster__state_config_ref(s->in_force);
         f->pub.seq = seq;
         f->pub.uuid = f->id.uuid;
@@ -195,12 +226,4 @@ const struct cluster_node *snapshot_node(const struct snapshot *s, struct str id
                 if (str_eq(id, str_of(s->nodes[i].id)))
                         return &s->nodes[i];
         return NULL;
-}
-
-const struct cluster_node *snapshot_owner(const struct snapshot *s, const struct bck *bck, struct str object)
-{
-        const struct full *f = full_of(s);
-        if (f->active_count <= 1)
-                return f->active_count ? f->active[0] : NULL;
-        return f->active[placement_choose(f->active_digest, f->active_count, placement_object_digest(bck, object))];
 }

@@ -118,6 +118,12 @@ struct err *cluster__state_clone(const struct state *s, struct state *ret)
                 free(to.buckets);
                 return e;
         }
+        e = cluster__docs_clone(&s->docs, &to.docs);
+        if (e) {
+                mountpaths_free(to.mountpaths, to.mountpath_count);
+                free(to.buckets);
+                return e;
+        }
         for (size_t i = 0; i < s->bucket_count; i++)
                 to.buckets[i] = cluster__state_bucket_ref(s->buckets[i]);
         cluster__state_config_ref(to.config);
@@ -134,6 +140,7 @@ void cluster__state_fini(struct state *s)
         cluster__state_config_unref(s->config);
         cluster__state_config_unref(s->in_force);
         mountpaths_free(s->mountpaths, s->mountpath_count);
+        cluster__docs_fini(&s->docs);
         memset(s, 0, sizeof(*s));
 }
 

@@ -15,7 +15,8 @@
 #define STATE_FILE "state.json"
 #define IDENTITY_FILE "identity.json"
 #define STATE_MAX ((size_t)1 << 30)
-#define FORMAT_VERSION 1
+#define STATE_VERSION 2 /* 1: without origins and documents */
+#define IDENTITY_VERSION 1
 
 void cluster__time_text(int64_t ns, char *buf, size_t size)
 {
@@ -28,12 +29,17 @@ void cluster__time_text(int64_t ns, char *buf, size_t size)
 
 /* ---- frame ---- */
 
+static uint64_t version_of(const char *name)
+{
+        return strcmp(name, STATE_FILE) == 0 ? STATE_VERSION : IDENTITY_VERSION;
+}
+
 static struct err *file_write(int dir, const char *name, struct buf *doc)
 {
         AUTO_BUF struct buf out = BUF_INIT;
         TRY(buf_err(doc));
         buf_addc(doc, '\n');
-        buf_printf(&out, "orlop-%s %d %zu %016llx\n", name, FORMAT_VERSION, doc->n,
+        buf_printf(&out, "orlop-%s %llu %zu %016llx\n", name, (unsigned long long)version_of(name), doc->n,
                    (unsigned long long)hash_xxh64(doc->p, doc->n, 0));
         buf_adds(&out, buf_str(doc));
         TRY(buf_err(&out));
@@ -49,9 +55,9 @@ static struct err *frame_open(const char *name, struct str content, struct str *
         uint64_t v, n, sum;
         if (!str_starts(magic, STR("orlop-")) || !str_eq(str_skip(magic, 6), str_of(name)) || !str_u64(version, &v))
                 return err_new(ERR_CORRUPT, "%s has no valid first line", name);
-        if (v != FORMAT_VERSION)
-                return err_new(ERR_FORMAT, "%s has format version %llu, this program knows %d", name,
-                               (unsigned long long)v, FORMAT_VERSION);
+        if (v == 0 || v > version_of(name))
+                return err_new(ERR_FORMAT, "%s has format version %llu, this program knows %llu", name,
+                               (unsigned long long)v, (unsigned long long)version_of(name));
         if (!str_u64(length, &n) || line.n != 16 || !str_hex64(line, &sum))
                 return err_new(ERR_CORRUPT, "%s has no valid first line", name);
         if (n != doc.n)
@@ -106,6 +112,7 @@ static struct err *identity_decode(const json_t *j, struct identity *ret)
         str_copy(id.proxy, sizeof(id.proxy), d.proxy);
         str_copy(id.target, sizeof(id.target), d.target);
         cluster__time_text(id.created_ns, id.creation_time, sizeof(id.creation_time));
+        snprintf(id.member, sizeof(id.member), "m-%.30s", id.proxy);
         *ret = id;
         return NULL;
 }
@@ -137,7 +144,7 @@ static const char *const net_names[CLUSTER_NETS] = { "public", "data", "control"
 
 static void state_encode(struct json_w *w, const char *uuid, const struct state *s)
 {
-        char ns[104];
+        char ns[104], uname[192];
         jw_object(w, NULL);
         jw_cstr(w, "cluster", uuid);
         jw_u64s(w, "smap_version", s->smap_version);
@@ -167,10 +174,15 @@ static void state_encode(struct json_w *w, const char *uuid, const struct state 
                 jw_cstr(w, "name", b->bck.name);
                 jw_cstr(w, "provider", provider_name(b->bck.provider));
                 jw_cstr(w, "namespace", bck_ns_text(&b->bck, ns));
+                jw_cstr(w, "origin", bck_uname(&b->origin, uname));
                 bucket_props_json(w, "props", b);
                 jw_object_end(w);
         }
         jw_array_end(w);
+        jw_object(w, "documents");
+        for (size_t i = 0; i < s->docs.n; i++)
+                jw_str(w, s->docs.list[i]->key.p, s->docs.list[i]->body);
+        jw_object_end(w);
         jw_object_end(w);
 }
 
@@ -211,7 +223,7 @@ static struct err *mountpaths_decode(const json_t *j, struct state *s)
 }
 
 struct bucket_doc {
-        struct str name, provider, ns;
+        struct str name, provider, ns, origin;
         const json_t *props;
 };
 
@@ -221,6 +233,7 @@ static struct err *bucket_decode(const json_t *j, struct state *s)
                 JSON_FIELD(struct bucket_doc, "name", JSON_F_STR, name),
                 JSON_FIELD(struct bucket_doc, "provider", JSON_F_STR, provider),
                 JSON_FIELD(struct bucket_doc, "namespace", JSON_F_STR, ns),
+                JSON_FIELD(struct bucket_doc, "origin", JSON_F_STR, origin),
                 JSON_FIELD(struct bucket_doc, "props", JSON_F_OBJECT, props),
         };
         struct bucket_doc d = { .props = NULL };
@@ -231,6 +244,8 @@ static struct err *bucket_decode(const json_t *j, struct state *s)
         TRY(json_decode(j, fields, ARRAY_LEN(fields), true, "bucket", &d));
         TRY(bck_make(d.name, d.provider, d.ns, &bck));
         TRY_WRAP(bucket_from_json(d.props, &bck, &b), "bucket %s", bck_text(&bck, text));
+        if (d.origin.n)
+                TRY_WRAP(uname_parse(d.origin, &b.origin, NULL), "origin of bucket %s", bck_text(&bck, text));
         cluster__state_bucket_find(s, &bck, &found);
         if (found || (b.bid & ~BID_AIS) >= s->next_bid || (b.bid & ~BID_AIS) == 0)
                 return err_new(ERR_MALFORMED, "bucket %s is there twice or has an id that was never given",
@@ -241,7 +256,7 @@ static struct err *bucket_decode(const json_t *j, struct state *s)
 struct state_doc {
         struct str cluster;
         uint64_t smap_version, bmd_version, config_version, next_bid;
-        const json_t *urls, *mountpaths, *config, *buckets;
+        const json_t *urls, *mountpaths, *config, *buckets, *documents;
 };
 struct urls_doc {
         struct str url[CLUSTER_NETS];
@@ -266,6 +281,14 @@ static struct err *state_decode_parts(const struct state_doc *d, struct state *s
         TRY_WRAP(config_load_private(s->config->c, d->config), "config");
         for (size_t i = 0; i < json_array_size(d->buckets); i++)
                 TRY(bucket_decode(json_array_get(d->buckets, i), s));
+        const char *key;
+        json_t *body;
+        json_object_foreach((json_t *)(uintptr_t)d->documents, key, body)
+        {
+                if (!json_is_string(body))
+                        return err_new(ERR_MALFORMED, "document %s is not a text", key);
+                TRY(cluster__docs_put(&s->docs, str_of(key), json_str(body), 0));
+        }
         return NULL;
 }
 
@@ -281,6 +304,7 @@ static struct err *state_decode(const json_t *j, const char *uuid, struct state 
                 JSON_FIELD(struct state_doc, "mountpaths", JSON_F_ARRAY, mountpaths),
                 JSON_FIELD(struct state_doc, "config", JSON_F_OBJECT, config),
                 JSON_FIELD(struct state_doc, "buckets", JSON_F_ARRAY, buckets),
+                JSON_FIELD(struct state_doc, "documents", JSON_F_OBJECT, documents),
         };
         struct state_doc d = { .next_bid = 0 };
         TRY(json_decode(j, fields, ARRAY_LEN(fields), true, "state", &d));

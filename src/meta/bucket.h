@@ -73,6 +73,7 @@ struct bucket_props {
 /* A bucket of the cluster: immutable once published. */
 struct bucket {
         struct bck bck;
+        struct bck origin; /* its name at creation, by which objects are placed: a rename moves nothing */
         uint64_t bid; /* unique for ever; bit 63 set for ais buckets */
         int64_t created_ns;
         struct bucket_props props;

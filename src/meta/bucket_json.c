@@ -119,7 +119,7 @@ struct err *bucket_from_json(const json_t *j, const struct bck *bck, struct buck
 {
         struct json_bucket in;
         memset(&in, 0, sizeof(in));
-        in.b.bck = *bck;
+        in.b.bck = in.b.origin = *bck;
         ASSERT(bucket__prop_count() <= 64);
         const struct option_patch walk = { json_find, json_set, &in };
         TRY(option__patch_walk(j, &walk));
