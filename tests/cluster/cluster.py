@@ -23,7 +23,7 @@ import time
 import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "crash"))
-from node import BINARY, Bytes, Node, StartFailed, Wire, describe, need_binary, percentile, scratch, skip  # noqa: E402,F401
+from node import BINARY, Bytes, Node, StartFailed, Wire, describe, hash_of, need_binary, percentile, scratch, skip  # noqa: E402,F401
 
 # Sanitized daemons on busy machines are slow; only a hang reaches this.
 PATIENCE = float(os.environ.get("CLUSTER_PATIENCE", "60"))
