@@ -1,7 +1,8 @@
 /* TLS over OpenSSL, non-blocking.
  *
  * A context is a pointer to an SSL_CTX under a lock; a reload builds a new SSL_CTX and swaps the pointer, and each
- * connection keeps the one it began with (SSL_new takes a reference). The socket is driven by a BIO of our own,
+ * connection keeps the one it began with (SSL_new takes a reference). Contexts between nodes verify both ends against
+ * the cluster's authority; that a client shows nothing is not a failure, since a joiner has nothing yet. The socket is driven by a BIO of our own,
  * because OpenSSL's writes with write(2), which raises SIGPIPE in programs that use liborlop.
  *
  * Failure: a handshake or record error makes the connection TLS_FAILED for good; the caller closes the socket.
@@ -16,37 +17,11 @@
 #include <sys/socket.h>
 
 #include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 #include "base/str.h"
 #include "os/clock.h"
-#include "os/priv.h"
-
-struct tls_ctx {
-        struct mutex lock;
-        SSL_CTX *ssl; /* guarded by lock */
-        char *cert_file, *key_file;
-        bool client, insecure;
-};
-
-struct tls_conn {
-        SSL *ssl;
-        bool failed;
-        char failure[160];
-};
-
-/* OpenSSL's first reason as an error. */
-static struct err *ssl_err(enum err_code code, const char *what)
-{
-        unsigned long n = ERR_get_error();
-        char reason[160] = "unknown reason";
-
-        if (n)
-                ERR_error_string_n(n, reason, sizeof(reason));
-        ERR_clear_error();
-        return err_new(code, "%s: %s", what, reason);
-}
+#include "os/tls_priv.h"
 
 /* The socket BIO: its data is the descriptor. */
 
@@ -121,22 +96,26 @@ static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *outle
         return SSL_TLSEXT_ERR_OK;
 }
 
-static struct err *new_ssl_ctx(bool client, SSL_CTX **ret)
+struct err *os__ssl_ctx_new(bool client, SSL_CTX **ret)
 {
+        static const unsigned char alpn[] = "\x08http/1.1";
         SSL_CTX *s;
 
         ERR_clear_error();
         s = SSL_CTX_new(client ? TLS_client_method() : TLS_server_method());
         if (!s)
-                return ssl_err(ERR_INTERNAL, "TLS context");
+                return os__ssl_err(ERR_INTERNAL, "TLS context");
         (void)SSL_CTX_set_options(s, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
                                              SSL_OP_PRIORITIZE_CHACHA);
         (void)SSL_CTX_set_mode(s, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                           SSL_MODE_RELEASE_BUFFERS);
+        if (!client)
+                SSL_CTX_set_alpn_select_cb(s, choose_alpn, NULL);
         if (!SSL_CTX_set_min_proto_version(s, TLS1_2_VERSION) ||
-            !SSL_CTX_set_cipher_list(s, "ECDHE+AESGCM:ECDHE+CHACHA20")) {
+            !SSL_CTX_set_cipher_list(s, "ECDHE+AESGCM:ECDHE+CHACHA20") ||
+            (client && SSL_CTX_set_alpn_protos(s, alpn, sizeof(alpn) - 1) != 0)) {
                 SSL_CTX_free(s);
-                return ssl_err(ERR_INTERNAL, "TLS parameters");
+                return os__ssl_err(ERR_INTERNAL, "TLS parameters");
         }
         *ret = s;
         return NULL;
@@ -148,14 +127,13 @@ static struct err *load_server(const struct tls_ctx *c, SSL_CTX **ret)
         SSL_CTX *s;
         struct err *e;
 
-        TRY(new_ssl_ctx(false, &s));
-        SSL_CTX_set_alpn_select_cb(s, choose_alpn, NULL);
+        TRY(os__ssl_ctx_new(false, &s));
         if (!SSL_CTX_set_session_id_context(s, id, sizeof(id) - 1) ||
             SSL_CTX_use_certificate_chain_file(s, c->cert_file) != 1)
-                e = ssl_err(ERR_INVALID, c->cert_file);
+                e = os__ssl_err(ERR_INVALID, c->cert_file);
         else if (SSL_CTX_use_PrivateKey_file(s, c->key_file, SSL_FILETYPE_PEM) != 1 ||
                  SSL_CTX_check_private_key(s) != 1)
-                e = ssl_err(ERR_INVALID, c->key_file);
+                e = os__ssl_err(ERR_INVALID, c->key_file);
         else {
                 *ret = s;
                 return NULL;
@@ -166,23 +144,22 @@ static struct err *load_server(const struct tls_ctx *c, SSL_CTX **ret)
 
 static struct err *load_client(const struct tls_ctx *c, const char *ca_file, SSL_CTX **ret)
 {
-        static const unsigned char alpn[] = "\x08http/1.1";
         SSL_CTX *s;
         int ok = 1;
 
-        TRY(new_ssl_ctx(true, &s));
+        TRY(os__ssl_ctx_new(true, &s));
         SSL_CTX_set_verify(s, c->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
         if (!c->insecure)
                 ok = ca_file ? SSL_CTX_load_verify_locations(s, ca_file, NULL) : SSL_CTX_set_default_verify_paths(s);
-        if (ok != 1 || SSL_CTX_set_alpn_protos(s, alpn, sizeof(alpn) - 1) != 0) {
+        if (ok != 1) {
                 SSL_CTX_free(s);
-                return ssl_err(ERR_INVALID, ca_file ? ca_file : "certificate authorities");
+                return os__ssl_err(ERR_INVALID, ca_file ? ca_file : "certificate authorities");
         }
         *ret = s;
         return NULL;
 }
 
-static struct err *ctx_new(bool client, struct tls_ctx **ret)
+struct err *os__tls_ctx_new(bool client, struct tls_ctx **ret)
 {
         struct tls_ctx *c;
 
@@ -203,7 +180,7 @@ struct err *tls_server_new(const char *cert_file, const char *key_file, struct t
         struct tls_ctx *c;
         struct err *e;
 
-        TRY(ctx_new(false, &c));
+        TRY(os__tls_ctx_new(false, &c));
         c->cert_file = str_dup(str_of(cert_file));
         c->key_file = str_dup(str_of(key_file));
         e = c->cert_file && c->key_file ? load_server(c, &c->ssl) : err_static(ERR_NO_MEMORY);
@@ -215,16 +192,23 @@ struct err *tls_server_new(const char *cert_file, const char *key_file, struct t
         return NULL;
 }
 
-struct err *tls_server_reload(struct tls_ctx *c)
+void os__tls_ctx_swap(struct tls_ctx *c, SSL_CTX *fresh)
 {
-        SSL_CTX *fresh, *old;
+        SSL_CTX *old;
 
-        TRY_WRAP(load_server(c, &fresh), "reload TLS certificate");
         mutex_lock(&c->lock);
         old = c->ssl;
         c->ssl = fresh;
         mutex_unlock(&c->lock);
         SSL_CTX_free(old);
+}
+
+struct err *tls_server_reload(struct tls_ctx *c)
+{
+        SSL_CTX *fresh;
+
+        TRY_WRAP(load_server(c, &fresh), "reload TLS certificate");
+        os__tls_ctx_swap(c, fresh);
         return NULL;
 }
 
@@ -233,7 +217,7 @@ struct err *tls_client_new(const char *ca_file, bool insecure, struct tls_ctx **
         struct tls_ctx *c;
         struct err *e;
 
-        TRY(ctx_new(true, &c));
+        TRY(os__tls_ctx_new(true, &c));
         c->insecure = insecure;
         e = load_client(c, ca_file, &c->ssl);
         if (e) {
@@ -256,16 +240,6 @@ void tls_ctx_free(struct tls_ctx *c)
 }
 
 /* Facts of a certificate. */
-
-static int64_t unix_seconds(const ASN1_TIME *t)
-{
-        ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
-        int days = 0, seconds = 0;
-        int ok = epoch && ASN1_TIME_diff(&days, &seconds, epoch, t);
-
-        ASN1_TIME_free(epoch);
-        return ok ? (int64_t)days * 86400 + seconds : 0;
-}
 
 static void name_text(const X509_NAME *name, char *buf, size_t size)
 {
@@ -295,8 +269,8 @@ struct err *tls_server_info(struct tls_ctx *c, struct tls_cert_info *ret)
         x = SSL_CTX_get0_certificate(c->ssl);
         if (!x)
                 return err_new(ERR_NOT_FOUND, "no certificate");
-        info.not_before = unix_seconds(X509_get0_notBefore(x));
-        info.not_after = unix_seconds(X509_get0_notAfter(x));
+        info.not_before = os__unix_seconds(X509_get0_notBefore(x));
+        info.not_after = os__unix_seconds(X509_get0_notAfter(x));
         name_text(X509_get_subject_name(x), info.subject, sizeof(info.subject));
         name_text(X509_get_issuer_name(x), info.issuer, sizeof(info.issuer));
         serial = ASN1_INTEGER_to_BN(X509_get0_serialNumber(x), NULL);
@@ -346,10 +320,17 @@ struct err *tls_conn_new(struct tls_ctx *ctx, int fd, const char *host, struct t
         mutex_unlock(&ctx->lock);
         if (c->ssl)
                 bio = BIO_new(bio_method);
-        if (!bio || (ctx->client && host && !expect_host(c->ssl, host, ctx->insecure))) {
+        c->of_nodes = ctx->kind != KIND_PUBLIC;
+        memcpy(c->pin, ctx->pin, sizeof(c->pin));
+        if (c->ssl && c->of_nodes) {
+                X509_VERIFY_PARAM_set_time(SSL_get0_param(c->ssl), (time_t)(clock_wall_ns() / NS_PER_SEC));
+                host = NULL;
+        }
+        if (!bio || SSL_set_app_data(c->ssl, c) != 1 ||
+            (ctx->client && host && !expect_host(c->ssl, host, ctx->insecure))) {
                 BIO_free(bio);
                 tls_conn_free(c);
-                return ssl_err(ERR_INTERNAL, "TLS connection");
+                return os__ssl_err(ERR_INTERNAL, "TLS connection");
         }
         BIO_set_data(bio, (void *)(intptr_t)fd);
         SSL_set_bio(c->ssl, bio, bio);
@@ -447,6 +428,17 @@ void tls_shutdown(struct tls_conn *c)
         ERR_clear_error();
         (void)SSL_shutdown(c->ssl);
         ERR_clear_error();
+}
+
+void tls_peer_id(const struct tls_conn *c, char ret_id[static 64], char ret_org[static 64])
+{
+        const X509 *x = c->of_nodes && SSL_is_init_finished(c->ssl) ? SSL_get0_peer_certificate(c->ssl) : NULL;
+
+        ret_id[0] = ret_org[0] = '\0';
+        if (!x || SSL_get_verify_result(c->ssl) != X509_V_OK)
+                return;
+        os__name_part(X509_get_subject_name(x), NID_commonName, ret_id);
+        os__name_part(X509_get_subject_name(x), NID_organizationName, ret_org);
 }
 
 const char *tls_failure(const struct tls_conn *c)
