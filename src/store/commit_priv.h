@@ -45,11 +45,27 @@ struct committer {
         bool stamped;            /* the batch gives stamps: it carries the high-water too */
 };
 
+/* entry.c */
 /* Ready for a batch of n changes. */
 MUST_CHECK struct err *decide_begin(struct committer *c, unsigned n);
-/* Decides one change: adds to c->batch and sets op->happened, or sets op->err or op->result.noop. */
-void decide(struct committer *c, struct commit_op *op);
 /* After the batch was written or not: ends the changes of the cache. */
 void decide_end(struct committer *c);
+/* The entry of a key, loaded if it is new. set null: only what lies on this mountpath counts. */
+MUST_CHECK struct err *entry_get(struct committer *c, const struct obj_key *key, const struct mp_set *set,
+                                 struct entry **ret);
+/* Whether there is an object. */
+bool entry_alive(const struct entry *en);
+/* Has a record's texts live as long as the batch. */
+MUST_CHECK struct err *entry_keep_texts(struct committer *c, struct record *r);
+/* Makes `r` the entry's record, here; small: the bytes of a small content that is new, else null. */
+void entry_set(struct committer *c, struct entry *en, const struct record *r, struct str small);
+/* Removes the entry's record here; a tombstone takes its place if an older copy may come back. */
+void entry_remove(struct committer *c, struct entry *en, bool tombstone, struct stamp stamp, int64_t now);
+/* A new stamp. */
+struct stamp entry_stamp(struct committer *c);
+
+/* decide.c */
+/* Decides one change: adds to c->batch and sets op->happened, or sets op->err or op->result.noop. */
+void decide(struct committer *c, struct commit_op *op);
 
 #endif

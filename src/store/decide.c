@@ -1,230 +1,9 @@
 /* store/decide.c: what one change does to the records of a mountpath: conditions, numbering, "same content", stamps.
- * Runs on the commit thread alone, in the order of the queue, so that every key is a linearizable register.
+ * Runs on the commit thread alone, in the order of the queue, so that every key is a linearizable register. What a batch
+ * knows of a key, and how it changes it, is in entry.c.
  *
- * Each key that a batch touches has one entry: loaded from the cache of contents or the records when it is first
- * needed, then changed by each decision, so that later changes of the same batch see the earlier ones. A decision that
- * fails leaves the batch as it was: all that can fail comes before the first addition to it.
- *
- * Mixed sets: the newest record of a key may lie on another mountpath. It counts as the old record here; the new one
- * gets a larger stamp and therefore wins at once, and the other copy is removed afterwards (commit.c). A delete leaves
- * a tombstone then, so that a crash before that removal brings nothing back. */
+ * A decision that fails leaves the batch as it was: all that can fail comes before the first addition to it. */
 #include "store/commit_priv.h"
-
-/* ---- entries ---- */
-
-struct err *decide_begin(struct committer *c, unsigned n)
-{
-        unsigned size = 16;
-        while (size < 4 * n)
-                size *= 2;
-        if (size > c->table_size) {
-                struct entry **t = realloc(c->table, size * sizeof(struct entry *));
-                struct entry **l = t ? realloc(c->list, size * sizeof(struct entry *)) : NULL;
-                if (t)
-                        c->table = t;
-                if (!l)
-                        return err_static(ERR_NO_MEMORY);
-                c->list = l;
-                c->table_size = size;
-        }
-        memset(c->table, 0, c->table_size * sizeof *c->table);
-        c->entries = 0;
-        c->stamped = false;
-        return NULL;
-}
-
-void decide_end(struct committer *c)
-{
-        for (unsigned i = 0; i < c->entries; i++)
-                if (c->list[i]->touched)
-                        cache_change_end(c->mp->store->cache, c->list[i]->digest);
-        c->entries = 0;
-}
-
-static struct err *copy_record(struct committer *c, struct record *r)
-{
-        const char *custom = arena_dup(&c->arena, r->custom.p ? r->custom.p : "", r->custom.n);
-        const char *chunks = arena_dup(&c->arena, r->chunks.p ? r->chunks.p : "", r->chunks.n);
-        if (!custom || !chunks)
-                return err_static(ERR_NO_MEMORY);
-        r->custom.p = custom;
-        r->chunks.p = chunks;
-        return NULL;
-}
-
-/* The record of a key in one database. A record that can not be understood may be replaced or deleted, since it can not
- * be read either: absent. */
-static struct err *load_from(struct committer *c, struct mountpath *mp, struct str k, bool *ret_present,
-                             struct record *ret)
-{
-        AUTO_RECORDS_VALUE struct records_value v = { STR_NONE, NULL };
-        struct err *e = records_get(mp->records, RECORDS_OBJECTS, k, &v);
-        if (err_code(e) == ERR_NOT_FOUND) {
-                *ret_present = false;
-                return NULL;
-        }
-        TRY(e);
-        e = record_decode(k, v.data, ret);
-        if (err_code(e) == ERR_CORRUPT) {
-                log_err(LOG_ERROR, LOG_FOLDER, e, "%s: a corrupt record is being replaced", mp->path);
-                *ret_present = false;
-                return NULL;
-        }
-        TRY(e);
-        *ret_present = true;
-        return copy_record(c, ret);
-}
-
-/* A newer record on another mountpath of a mixed set is the entry's. */
-static struct err *load_elsewhere(struct committer *c, struct entry *en, const struct mp_set *set)
-{
-        for (unsigned i = 0; i < set->nall; i++) {
-                struct record r;
-                bool present;
-                if (set->mp[i] == c->mp)
-                        continue;
-                TRY(load_from(c, set->mp[i], en->k, &present, &r));
-                if (present && (!en->present || stamp_cmp(r.stamp, en->record.stamp) > 0)) {
-                        en->present = true;
-                        en->record = r;
-                        en->other = set->mp[i];
-                }
-        }
-        en->everywhere = true;
-        return NULL;
-}
-
-/* set null: only what lies here counts. */
-static struct err *load(struct committer *c, struct entry *en, const struct mp_set *set)
-{
-        struct content *x = set ? cache_peek(c->mp->store->cache, &en->key, en->digest) : NULL;
-        if (x) {
-                en->present = true;
-                en->record = x->record;
-                en->other = x->mp == c->mp ? NULL : x->mp;
-                en->everywhere = true;
-                struct err *e = copy_record(c, &en->record);
-                content_unref(x);
-                return e;
-        }
-        TRY(load_from(c, c->mp, en->k, &en->present, &en->record));
-        return set && set->mixed ? load_elsewhere(c, en, set) : NULL;
-}
-
-static struct err *entry_get(struct committer *c, const struct obj_key *key, const struct mp_set *set,
-                             struct entry **ret)
-{
-        uint64_t digest = obj_key_digest(key);
-        unsigned at = (unsigned)digest & (c->table_size - 1);
-        for (; c->table[at]; at = (at + 1) & (c->table_size - 1)) {
-                struct entry *en = c->table[at];
-                if (en->digest == digest && en->key.bid == key->bid && str_eq(en->key.name, key->name)) {
-                        if (set && set->mixed && !en->everywhere) /* an earlier change of the batch cared for less */
-                                TRY(load_elsewhere(c, en, set));
-                        *ret = en;
-                        return NULL;
-                }
-        }
-        struct entry *en = arena_new(&c->arena, struct entry);
-        char *kb = arena_alloc(&c->arena, 8 + key->name.n);
-        if (!en || !kb)
-                return err_static(ERR_NO_MEMORY);
-        en->key = *key;
-        en->digest = digest;
-        TRY(record_key(key, kb, &en->k));
-        TRY(load(c, en, set));
-        c->table[at] = en;
-        c->list[c->entries++] = en;
-        *ret = en;
-        return NULL;
-}
-
-static bool alive(const struct entry *en)
-{
-        return en->present && !en->record.tombstone;
-}
-
-/* ---- additions to the batch ---- */
-
-static void touch(struct committer *c, struct entry *en)
-{
-        if (en->touched)
-                return;
-        en->touched = true;
-        cache_change_begin(c->mp->store->cache, &en->key, en->digest);
-}
-
-static void add_garbage(struct committer *c, struct content_id id)
-{
-        if (c->ngarbage == c->garbage_cap) {
-                size_t cap = c->garbage_cap ? 2 * c->garbage_cap : 64;
-                struct garbage *g = realloc(c->garbage, cap * sizeof *g);
-                if (!g)
-                        return; /* cleanup finds it */
-                c->garbage = g;
-                c->garbage_cap = cap;
-        }
-        c->garbage[c->ngarbage++].id = id;
-}
-
-/* Content files of the entry's record on this mountpath are not needed any more, but for those that `next` names
- * too. */
-static void drop_files(struct committer *c, const struct entry *en, const struct record *next)
-{
-        struct record_chunk chunk;
-        struct str rest = en->record.chunks;
-        if (!alive(en) || en->other ||
-            (next && next->where == en->record.where && content_id_eq(next->id, en->record.id) &&
-             str_eq(next->chunks, rest)))
-                return;
-        if (en->record.where == RECORD_FILE)
-                add_garbage(c, en->record.id);
-        while (en->record.where == RECORD_CHUNKS && record_chunk_next(&rest, &chunk))
-                add_garbage(c, chunk.id);
-}
-
-/* Makes `r` the entry's record, here. */
-static void set_record(struct committer *c, struct entry *en, const struct record *r, struct str small)
-{
-        touch(c, en);
-        drop_files(c, en, r);
-        if (en->other) {
-                en->forget = en->other;
-                en->forget_stamp = en->record.stamp;
-        }
-        bool had_small = alive(en) && !en->other && en->record.where == RECORD_SMALL;
-        buf_clear(&c->encoded);
-        record_encode(en->k, r, &c->encoded);
-        ASSERT(!c->encoded.bad);
-        records_batch_put(c->batch, c->mp->records, RECORDS_OBJECTS, en->k, buf_str(&c->encoded));
-        if (r->where == RECORD_SMALL && small.p) {
-                char head[RECORD_SMALL_HEAD];
-                record_small_head(en->k, r->id, small, head);
-                records_batch_put2(c->batch, c->mp->records, RECORDS_SMALL, en->k, (struct str){ head, sizeof head },
-                                   small);
-                en->small = small;
-        } else if (r->where != RECORD_SMALL && (had_small || en->other)) /* an older record here may have had one too */
-                records_batch_delete(c->batch, c->mp->records, RECORDS_SMALL, en->k);
-        en->present = true;
-        en->record = *r;
-        en->other = NULL;
-}
-
-/* Removes the entry's record here; a tombstone takes its place if an older copy may come back. */
-static void remove_record(struct committer *c, struct entry *en, bool tombstone, struct stamp stamp, int64_t now)
-{
-        if (tombstone) {
-                struct record t = { .tombstone = true, .stamp = stamp, .mtime_ns = now, .atime_ns = now };
-                set_record(c, en, &t, STR_NONE);
-                return;
-        }
-        touch(c, en);
-        drop_files(c, en, NULL);
-        records_batch_delete(c->batch, c->mp->records, RECORDS_OBJECTS, en->k);
-        if (alive(en) && en->record.where == RECORD_SMALL)
-                records_batch_delete(c->batch, c->mp->records, RECORDS_SMALL, en->k);
-        en->present = false;
-}
 
 static void add_rows(struct committer *c, const struct commit_op *op)
 {
@@ -237,17 +16,11 @@ static void add_rows(struct committer *c, const struct commit_op *op)
         }
 }
 
-static struct stamp next_stamp(struct committer *c)
-{
-        c->stamped = true;
-        return store__stamp_next(c->mp->store);
-}
-
 /* ---- conditions ---- */
 
 static struct err *check_cond(const struct entry *en, const struct mp_set *set, const struct obj_cond *cond)
 {
-        bool here = alive(en), holds = true;
+        bool here = entry_alive(en), holds = true;
         if (cond->kind != COND_NONE && !en->present && set && set->unopened)
                 return store__not_found(set, &en->key); /* not known */
         switch (cond->kind) {
@@ -274,7 +47,7 @@ static struct err *check_cond(const struct entry *en, const struct mp_set *set, 
 
 static bool same_content(const struct entry *en, const struct put_attrs *a, uint64_t size)
 {
-        return alive(en) && a->cksum_type != CKSUM_NONE && a->cksum.n && en->record.cksum_type == a->cksum_type &&
+        return entry_alive(en) && a->cksum_type != CKSUM_NONE && a->cksum.n && en->record.cksum_type == a->cksum_type &&
                en->record.size == size && str_eq(str_of(en->record.cksum), a->cksum);
 }
 
@@ -289,7 +62,7 @@ static void report(struct commit_op *op, const struct record *r, uint64_t old_ve
 static struct err *new_custom(struct committer *c, const struct entry *en, const struct put_attrs *a, struct str *ret)
 {
         AUTO_BUF struct buf b = BUF_INIT;
-        record_custom_merge(a->custom_mode == CUSTOM_MERGE && alive(en) ? en->record.custom : STR_NONE, a->custom, &b);
+        record_custom_merge(a->custom_mode == CUSTOM_MERGE && entry_alive(en) ? en->record.custom : STR_NONE, a->custom, &b);
         TRY(buf_err(&b));
         if (b.n > RECORD_CUSTOM_MAX)
                 return err_new(ERR_TOO_LARGE, "custom metadata of %zu bytes", b.n);
@@ -307,7 +80,7 @@ static struct err *decide_put(struct committer *c, struct commit_op *op)
         struct str custom;
         TRY(entry_get(c, &op->key, op->set, &en));
         TRY(check_cond(en, op->set, &a->cond));
-        bool replaced = alive(en);
+        bool replaced = entry_alive(en);
         uint64_t old_version = replaced ? en->record.version : 0;
         if (a->same_is_noop && same_content(en, a, op->size)) {
                 report(op, &en->record, old_version, true, false);
@@ -318,7 +91,7 @@ static struct err *decide_put(struct committer *c, struct commit_op *op)
         if (!chunks)
                 return err_static(ERR_NO_MEMORY);
         int64_t now = clock_wall_ns();
-        struct record r = { .stamp = next_stamp(c),
+        struct record r = { .stamp = entry_stamp(c),
                             .version = a->versioned ? old_version + 1 : 0,
                             .size = op->size,
                             .mtime_ns = now,
@@ -333,7 +106,7 @@ static struct err *decide_put(struct committer *c, struct commit_op *op)
         str_copy(r.cksum, sizeof r.cksum, a->cksum);
         if (op->where == RECORD_SMALL)
                 r.id = (struct content_id){ r.stamp.hlc, r.stamp.node };
-        set_record(c, en, &r, op->small);
+        entry_set(c, en, &r, op->small);
         report(op, &r, old_version, false, replaced);
         op->happened = true;
         return NULL;
@@ -343,14 +116,14 @@ static struct err *decide_delete(struct committer *c, struct commit_op *op)
 {
         struct entry *en;
         TRY(entry_get(c, &op->key, op->set, &en));
-        if (!alive(en))
+        if (!entry_alive(en))
                 return err_static(ERR_NOT_FOUND);
         if (op->cond)
                 TRY(check_cond(en, op->set, op->cond));
         uint64_t old_version = en->record.version;
-        struct stamp stamp = next_stamp(c);
+        struct stamp stamp = entry_stamp(c);
         int64_t now = clock_wall_ns();
-        remove_record(c, en, op->set && (op->set->tombstones || op->set->mixed), stamp, now);
+        entry_remove(c, en, op->set && (op->set->tombstones || op->set->mixed), stamp, now);
         report(op, &(struct record){ .stamp = stamp, .mtime_ns = now }, old_version, false, true);
         op->happened = true;
         return NULL;
@@ -361,7 +134,7 @@ static struct err *decide_custom(struct committer *c, struct commit_op *op)
         struct entry *en;
         struct str custom;
         TRY(entry_get(c, &op->key, op->set, &en));
-        if (!alive(en))
+        if (!entry_alive(en))
                 return err_static(ERR_NOT_FOUND);
         TRY(check_cond(en, op->set, &op->attrs->cond));
         if (en->other)
@@ -370,8 +143,8 @@ static struct err *decide_custom(struct committer *c, struct commit_op *op)
         TRY(new_custom(c, en, op->attrs, &custom));
         struct record r = en->record;
         r.custom = custom;
-        r.stamp = next_stamp(c);
-        set_record(c, en, &r, STR_NONE);
+        r.stamp = entry_stamp(c);
+        entry_set(c, en, &r, STR_NONE);
         report(op, &r, r.version, false, true);
         op->happened = true;
         return NULL;
@@ -404,7 +177,7 @@ static struct err *decide_rename(struct committer *c, struct commit_op *op)
         struct str small = STR_NONE;
         TRY(entry_get(c, &op->key, op->set, &from));
         TRY(entry_get(c, &op->to, op->set, &to));
-        if (!alive(from))
+        if (!entry_alive(from))
                 return err_static(ERR_NOT_FOUND);
         if (from == to) {
                 report(op, &from->record, from->record.version, true, false);
@@ -415,13 +188,13 @@ static struct err *decide_rename(struct committer *c, struct commit_op *op)
         if (from->record.where == RECORD_SMALL)
                 TRY(small_of(c, from, &small));
         struct record r = from->record;
-        bool replaced = alive(to);
-        r.stamp = next_stamp(c);
-        set_record(c, to, &r, small);
+        bool replaced = entry_alive(to);
+        r.stamp = entry_stamp(c);
+        entry_set(c, to, &r, small);
         if (from->record.where != RECORD_SMALL)
                 from->record.where = RECORD_EMPTY; /* its files go on under the new name */
         from->record.chunks = STR_NONE;
-        remove_record(c, from, op->set && (op->set->tombstones || op->set->mixed), next_stamp(c), clock_wall_ns());
+        entry_remove(c, from, op->set && (op->set->tombstones || op->set->mixed), entry_stamp(c), clock_wall_ns());
         report(op, &r, r.version, false, replaced);
         op->happened = true;
         return NULL;
@@ -438,8 +211,8 @@ static struct err *decide_place(struct committer *c, struct commit_op *op)
                 return NULL;
         }
         struct record r = *op->record;
-        TRY(copy_record(c, &r));
-        set_record(c, en, &r, op->small);
+        TRY(entry_keep_texts(c, &r));
+        entry_set(c, en, &r, op->small);
         store__stamp_seen(c->mp->store, r.stamp);
         report(op, &r, r.version, false, false);
         op->happened = true;
@@ -452,7 +225,7 @@ static struct err *decide_forget(struct committer *c, struct commit_op *op)
         TRY(entry_get(c, &op->key, NULL, &en));
         if (!en->present || en->other || stamp_cmp(en->record.stamp, op->cond->stamp) != 0)
                 return err_static(ERR_NOT_FOUND);
-        remove_record(c, en, false, en->record.stamp, 0);
+        entry_remove(c, en, false, en->record.stamp, 0);
         op->happened = true;
         return NULL;
 }
@@ -466,7 +239,7 @@ static struct err *decide_atime(struct committer *c, struct commit_op *op)
         TRY(check_cond(en, op->set, op->cond));
         struct record r = en->record;
         r.atime_ns = op->atime_ns;
-        set_record(c, en, &r, STR_NONE);
+        entry_set(c, en, &r, STR_NONE);
         op->happened = true;
         return NULL;
 }
