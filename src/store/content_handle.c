@@ -70,7 +70,10 @@ void store__meta_of(const struct record *r, const struct mountpath *mp, struct o
                                   .chunks = r->where == RECORD_CHUNKS ? r->nchunks : 0,
                                   .max_chunk_size = r->max_chunk_size,
                                   .mountpath = mp->index,
-                                  .copies = 1 };
+                                  .copies = 1,
+                                  .epoch = r->epoch,
+                                  .tombstone = r->tombstone,
+                                  .moved = r->moved };
 }
 
 struct err *content__new(struct store *s, struct mountpath *mp, const struct obj_key *key, uint64_t digest,

@@ -1,6 +1,6 @@
 /* store/decide.c: what one change does to the records of a mountpath: conditions, numbering, "same content", stamps.
- * Runs on the commit thread alone, in the order of the queue, so that every key is a linearizable register. What a batch
- * knows of a key, and how it changes it, is in entry.c.
+ * Runs on the commit thread alone, in the order of the queue, so that every key is a linearizable register. What a
+ * batch knows of a key, and how it changes it, is in entry.c.
  *
  * A decision that fails leaves the batch as it was: all that can fail comes before the first addition to it. */
 #include "store/commit_priv.h"
@@ -62,7 +62,8 @@ static void report(struct commit_op *op, const struct record *r, uint64_t old_ve
 static struct err *new_custom(struct committer *c, const struct entry *en, const struct put_attrs *a, struct str *ret)
 {
         AUTO_BUF struct buf b = BUF_INIT;
-        record_custom_merge(a->custom_mode == CUSTOM_MERGE && entry_alive(en) ? en->record.custom : STR_NONE, a->custom, &b);
+        bool merge = a->custom_mode == CUSTOM_MERGE && !a->given && entry_alive(en);
+        record_custom_merge(merge ? en->record.custom : STR_NONE, a->custom, &b);
         TRY(buf_err(&b));
         if (b.n > RECORD_CUSTOM_MAX)
                 return err_new(ERR_TOO_LARGE, "custom metadata of %zu bytes", b.n);

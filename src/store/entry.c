@@ -1,11 +1,11 @@
-/* store/entry.c: a key as a batch sees it: what is stored, then what the changes of the batch made of it; and the additions
- * to the batch. The commit thread's alone.
+/* store/entry.c: a key as a batch sees it: what is stored, then what the changes of the batch made of it; and the
+ * additions to the batch. The commit thread's alone.
  *
- * An entry is loaded from the cache of contents or the records when it is first needed, then changed by each decision, so
- * that later changes of the same batch see the earlier ones.
+ * An entry is loaded from the cache of contents or the records when it is first needed, then changed by each decision,
+ * so that later changes of the same batch see the earlier ones.
  *
- * Mixed sets: the newest record of a key may lie on another mountpath. It counts as the old record here; the new one gets
- * a larger stamp and therefore wins at once, and the other copy is removed afterwards (commit.c). A delete leaves a
+ * Mixed sets: the newest record of a key may lie on another mountpath. It counts as the old record here; the new one
+ * gets a larger stamp and therefore wins at once, and the other copy is removed afterwards (commit.c). A delete leaves a
  * tombstone then, so that a crash before that removal brings nothing back. */
 #include "store/commit_priv.h"
 
@@ -81,7 +81,7 @@ static struct err *load_elsewhere(struct committer *c, struct entry *en, const s
                 if (set->mp[i] == c->mp)
                         continue;
                 TRY(load_from(c, set->mp[i], en->k, &present, &r));
-                if (present && (!en->present || stamp_cmp(r.stamp, en->record.stamp) > 0)) {
+                if (present && (!en->present || record_cmp(&r, &en->record) > 0)) {
                         en->present = true;
                         en->record = r;
                         en->other = set->mp[i];
@@ -137,7 +137,7 @@ struct err *entry_get(struct committer *c, const struct obj_key *key, const stru
 
 bool entry_alive(const struct entry *en)
 {
-        return en->present && !en->record.tombstone;
+        return en->present && record_alive(&en->record);
 }
 
 /* ---- additions to the batch ---- */

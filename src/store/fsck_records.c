@@ -124,7 +124,7 @@ static struct err *check_record(struct fsck_disk *d, struct str key, struct str 
                 e = record_decode(key, value, &r);
         if (!e) {
                 d->max_hlc = MAX(d->max_hlc, r.stamp.hlc);
-                if (r.tombstone)
+                if (!record_alive(&r))
                         return NULL;
                 d->fsck->report.objects++;
                 d->fsck->report.bytes += r.size;
@@ -438,7 +438,7 @@ static struct err *judge_copies(const struct merge *m, struct str key)
                         err_free(e);
                         continue;
                 }
-                if (count++ == 0 || stamp_cmp(r.stamp, best.stamp) > 0) {
+                if (count++ == 0 || record_cmp(&r, &best) > 0) {
                         best = r;
                         winner = i;
                 }

@@ -34,6 +34,9 @@ struct obj_meta {
         uint64_t max_chunk_size;/* bytes, when chunked */
         unsigned mountpath;     /* index, for location texts (store_mountpath_info) */
         unsigned copies;        /* 1 */
+        uint64_t epoch;         /* of the placement under which this node last confirmed the record; 0: none */
+        bool tombstone;         /* deleted with this stamp: only store_record_head and scans of all tell of it */
+        bool moved;             /* handed to another node: no content here; may be a tombstone besides */
 };
 /* Cuts the next pair off *custom. False at the end. */
 bool store_custom_next(struct str *custom, struct str *ret_key, struct str *ret_value);
@@ -58,12 +61,21 @@ struct put_attrs {
         bool same_is_noop;    /* old record with equal checksum type, checksum and size: nothing changes (wire rule) */
         struct obj_cond cond; /* ERR_PRECONDITION when it does not hold */
         int64_t atime_ns;     /* 0: now */
+        /* A copy that another node sent, whose bytes the caller has verified. What follows is recorded as it is, custom
+         * pairs are replaced, same_is_noop is ignored. Installed only if the stamp is larger than that of the record
+         * here, tombstones and moved markers too, or equal to that of a moved marker: the object came back. An equal
+         * stamp of an object leaves all as it is but the epoch, which may grow (result.noop). */
+        bool given;
+        struct stamp stamp;
+        uint64_t version, epoch;
+        int64_t mtime_ns;
 };
 struct put_result {
         struct stamp stamp;
         uint64_t version, old_version;
         int64_t mtime_ns, atime_ns;
         bool noop, replaced;
+        bool superseded; /* given: the record here is newer and stays; the members above are its */
 };
 
 #endif

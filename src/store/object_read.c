@@ -42,7 +42,7 @@ static struct err *get_newest(struct mp_set *set, struct mountpath *chosen, stru
                 if (err_code(e) == ERR_NOT_FOUND)
                         continue;
                 TRY(e);
-                if (found && stamp_cmp(r.stamp, best.stamp) < 0)
+                if (found && record_cmp(&r, &best) < 0)
                         continue;
                 struct buf t = *b; /* the better one moves to b, whose memory its texts borrow */
                 *b = other;
@@ -65,7 +65,7 @@ struct err *store__not_found(const struct mp_set *set, const struct obj_key *key
                        set->unopened->path, STR_ARG(key->name));
 }
 
-struct err *store__record_get(struct mp_set *set, const struct obj_key *key, bool want_tombstones, struct buf *b,
+struct err *store__record_get(struct mp_set *set, const struct obj_key *key, bool want_dead, struct buf *b,
                               struct record *ret, struct mountpath **ret_mp)
 {
         char kb[RECORD_KEY_MAX];
@@ -81,7 +81,7 @@ struct err *store__record_get(struct mp_set *set, const struct obj_key *key, boo
                 return store__not_found(set, key);
         }
         TRY(e);
-        if (r.tombstone && !want_tombstones)
+        if (!record_alive(&r) && !want_dead)
                 return err_static(ERR_NOT_FOUND);
         *ret = r;
         *ret_mp = mp;

@@ -195,8 +195,8 @@ void committer_stop(struct committer *c);
  * Never null. */
 MUST_CHECK struct err *store__not_found(const struct mp_set *set, const struct obj_key *key);
 /* The newest record of a key over the mountpaths of the set (mixed: all; else the chosen one), its mountpath, and its
- * encoded bytes in b, which *ret borrows. NOT_FOUND for tombstones too, unless want_tombstones. */
-MUST_CHECK struct err *store__record_get(struct mp_set *set, const struct obj_key *key, bool want_tombstones,
+ * encoded bytes in b, which *ret borrows. NOT_FOUND for tombstones and moved markers too, unless want_dead. */
+MUST_CHECK struct err *store__record_get(struct mp_set *set, const struct obj_key *key, bool want_dead,
                                          struct buf *b, struct record *ret, struct mountpath **ret_mp);
 /* Metadata of a record; texts are borrowed from it. */
 void store__meta_of(const struct record *r, const struct mountpath *mp, struct obj_meta *ret);

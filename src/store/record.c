@@ -13,7 +13,9 @@ enum {
         FLAG_TOMBSTONE = 4,
         FLAG_CUSTOM = 8,
         FLAG_CKSUM_TEXT = 16, /* the checksum is not hex of whole bytes: kept as text */
-        FLAGS_KNOWN = 31,
+        FLAG_EPOCH = 32,
+        FLAG_MOVED = 64,
+        FLAGS_KNOWN = 127,
 };
 
 struct err *record_key(const struct obj_key *key, char *out, struct str *ret)
@@ -81,7 +83,7 @@ void record_encode(struct str k, const struct record *r, struct buf *b)
                 hex = memcmp(again, r->cksum, hex_n) == 0;
         }
         unsigned flags = (unsigned)r->where | (r->tombstone ? FLAG_TOMBSTONE : 0u) | (r->custom.n ? FLAG_CUSTOM : 0u) |
-                         (hex ? 0u : FLAG_CKSUM_TEXT);
+                         (hex ? 0u : FLAG_CKSUM_TEXT) | (r->epoch ? FLAG_EPOCH : 0u) | (r->moved ? FLAG_MOVED : 0u);
         buf_addc(b, RECORD_FORMAT);
         buf_addc(b, (char)flags);
         buf_add_u64(b, r->stamp.hlc);
@@ -90,6 +92,8 @@ void record_encode(struct str k, const struct record *r, struct buf *b)
         buf_add_varint(b, r->version);
         buf_add_u64(b, (uint64_t)r->mtime_ns);
         buf_add_varint(b, zigzag(r->atime_ns - r->mtime_ns));
+        if (r->epoch)
+                buf_add_varint(b, r->epoch);
         buf_addc(b, (char)r->cksum_type);
         buf_add_lstr(b, hex ? (struct str){ (char *)raw, hex_n / 2 } : (struct str){ r->cksum, hex_n });
         if (r->where == RECORD_SMALL || r->where == RECORD_FILE)
@@ -134,12 +138,14 @@ static void decode_head(struct buf_reader *r, unsigned flags, struct record *rec
 {
         rec->where = (enum record_where)(flags & FLAG_WHERE);
         rec->tombstone = flags & FLAG_TOMBSTONE;
+        rec->moved = flags & FLAG_MOVED;
         rec->stamp.hlc = buf_get_u64(r);
         rec->stamp.node = (uint32_t)buf_get_varint(r);
         rec->size = buf_get_varint(r);
         rec->version = buf_get_varint(r);
         rec->mtime_ns = (int64_t)buf_get_u64(r);
         rec->atime_ns = (int64_t)((uint64_t)rec->mtime_ns + (uint64_t)unzigzag(buf_get_varint(r)));
+        rec->epoch = flags & FLAG_EPOCH ? buf_get_varint(r) : 0;
 }
 
 struct err *record_decode_brief(struct str k, struct str v, struct record *ret)
@@ -206,8 +212,10 @@ struct err *record_decode(struct str k, struct str v, struct record *ret)
                 ret->custom = buf_get_lstr(&r);
         if (r.bad || r.p != r.end)
                 return damaged("members");
-        if (ret->where == RECORD_EMPTY && ret->size != 0)
+        if (ret->where == RECORD_EMPTY && ret->size != 0 && !ret->moved)
                 return damaged("size without content");
+        if (ret->where != RECORD_EMPTY && !record_alive(ret))
+                return damaged("content of no object");
         return record_custom_check(ret->custom) ? NULL : damaged("custom pairs");
 }
 

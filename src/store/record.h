@@ -15,14 +15,16 @@
 #define RECORD_CHUNKS_MAX 10000u
 
 enum record_where {
-        RECORD_EMPTY,  /* no bytes: size 0, or a tombstone */
+        RECORD_EMPTY,  /* no bytes: size 0, a tombstone or a moved marker */
         RECORD_SMALL,  /* the value of the same key in RECORDS_SMALL; carries id */
         RECORD_FILE,   /* content file `id` */
         RECORD_CHUNKS, /* content files `chunks`, in order */
 };
 struct record {
         bool tombstone; /* deleted; kept while an older copy may come back */
+        bool moved;     /* handed to another node: where is EMPTY, whatever the size */
         struct stamp stamp;
+        uint64_t epoch; /* of the placement under which it was last confirmed; 0: none */
         uint64_t version, size;
         int64_t mtime_ns, atime_ns;
         enum cksum_type cksum_type;
@@ -47,7 +49,7 @@ MUST_CHECK struct err *record_key_parse(struct str k, struct obj_key *ret);
 void record_encode(struct str k, const struct record *r, struct buf *b);
 /* Decodes and checks; strings are borrowed from v. ERR_CORRUPT, ERR_FORMAT (written by a later version). */
 MUST_CHECK struct err *record_decode(struct str k, struct str v, struct record *ret);
-/* As record_decode, but only tombstone, stamp, version, size, times, where; the rest is zero. For scans. */
+/* As record_decode, but only tombstone, moved, stamp, epoch, version, size, times, where; the rest is zero. For scans. */
 MUST_CHECK struct err *record_decode_brief(struct str k, struct str v, struct record *ret);
 
 struct record_chunk {
@@ -89,6 +91,17 @@ static inline int stamp_cmp(struct stamp a, struct stamp b)
         if (a.hlc != b.hlc)
                 return a.hlc < b.hlc ? -1 : 1;
         return a.node == b.node ? 0 : a.node < b.node ? -1 : 1;
+}
+/* Whether it stands for an object. */
+static inline bool record_alive(const struct record *r)
+{
+        return !r->tombstone && !r->moved;
+}
+/* Order of two records of a key: the larger stamp; of equal ones a moved marker counts less than what it speaks of. */
+static inline int record_cmp(const struct record *a, const struct record *b)
+{
+        int order = stamp_cmp(a->stamp, b->stamp);
+        return order || a->moved == b->moved ? order : a->moved ? -1 : 1;
 }
 
 #endif

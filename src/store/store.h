@@ -38,6 +38,12 @@ struct store_options {
         size_t cache_bytes; /* bound of the content cache (memory); 0: 64 MiB, and never above 1/8 of the machine's */
         unsigned cache_files;     /* bound of open descriptors; 0: 1/4 of RLIMIT_NOFILE, at most 8,192 */
         int64_t verify_expiry_ns; /* contents in the cache are verified again after this; 0: 1 h */
+        /* The time of the cluster, ns since 1970: the physical part of stamps. now_ns may be null: the wall clock.
+         * Called by any thread, often; must not block. It may jump: stamps never go back. */
+        struct {
+                int64_t (*now_ns)(void *arg);
+                void *arg;
+        } clock;
         /* Renders bytes that the upper layer wants beside a cached content (ready-made response headers); may be null.
          * Pure, any thread. */
         void (*render)(const struct obj_key *key, const struct obj_meta *meta, struct buf *out);
@@ -124,6 +130,37 @@ MUST_CHECK struct err *store_set_custom(struct store *s, const struct obj_key *k
  * Readers see one of the names at any time after a crash, never neither. NOT_FOUND. */
 MUST_CHECK struct err *store_rename(struct store *s, const struct obj_key *from, const struct obj_key *to, bool fast);
 
+/* ---- many nodes: order, epochs, tombstones, copies from elsewhere ----
+ *
+ * The larger stamp wins. A record is live (an object), a tombstone, or a moved marker of either; ordinary reads, heads,
+ * conditions and scans take the last two for absent. */
+
+/* Stamps given from now on are larger than this. Loops may call it. Kept over a restart with the next change only. */
+void store_clock_observe(struct store *s, uint64_t hlc);
+/* The largest stamp given or observed. Loops may call it. */
+uint64_t store_clock_now(struct store *s);
+/* What changes record as their epoch from now on (obj_meta.epoch); 0 at first, not kept over a restart. */
+void store_set_epoch(struct store *s, uint64_t epoch);
+/* While on, a delete, or a rename for the old name, leaves a tombstone. Off at first, not kept over a restart. */
+void store_set_tombstones(struct store *s, bool on);
+/* Removes tombstones and moved markers with stamp.hlc < hlc_before, one by one. None go while a mountpath is away that may
+ * come back, or objects may lie on the wrong one (store_resilver). go_on may be null; false from it: CANCELLED. */
+MUST_CHECK struct err *store_purge(struct store *s, uint64_t hlc_before, bool (*go_on)(void *arg), void *arg,
+                                   uint64_t *ret_n);
+/* As store_head, with tombstones and moved markers; NOT_FOUND only if there is no record at all. */
+MUST_CHECK struct err *store_record_head(struct store *s, const struct obj_key *key, struct arena *a,
+                                         struct obj_meta *ret);
+/* The record has been handed to another node, which acknowledged it: drops the content and leaves a moved marker with
+ * the metadata (custom pairs aside), durably. PRECONDITION when the current record does not carry this stamp; marked
+ * already is fine. Call it from many workers: they share one sync. */
+MUST_CHECK struct err *store_mark_moved(struct store *s, const struct obj_key *key, struct stamp stamp);
+/* A delete that another node sent: installed by the rule of put_attrs.given; one that is superseded is no error. Durable. */
+MUST_CHECK struct err *store_put_tombstone(struct store *s, const struct obj_key *key, struct stamp stamp,
+                                           uint64_t epoch);
+/* Nobody has anything newer: raises the epoch of an object or tombstone that carries this stamp, else PRECONDITION. Not
+ * synced: a power cut takes the epoch back. */
+MUST_CHECK struct err *store_confirm(struct store *s, const struct obj_key *key, struct stamp stamp, uint64_t epoch);
+
 /* ---- append and multipart: work that outlives requests and restarts ---- */
 
 /* Starts a multipart upload; id is 16 characters. custom: packed pairs for the finished object. */
@@ -179,6 +216,15 @@ struct scan;
  * start_after (may be empty). Sees a state not older than the open. */
 MUST_CHECK struct err *store_scan_open(struct store *s, uint64_t bid, struct str prefix, struct str start_after,
                                        struct scan **ret);
+/* As store_scan_open, with tombstones and moved markers (obj_meta.tombstone, moved). */
+MUST_CHECK struct err *store_scan_open_all(struct store *s, uint64_t bid, struct str prefix, struct str start_after,
+                                           struct scan **ret);
+/* As store_scan_open_all, over all buckets from this one on: bucket ids ascending, names ascending within; of the first
+ * bucket only names after start_after. It holds a state of the records as long as it is open: a long walk ends it after
+ * some thousand records and begins a new one at store_scan_bid and the last name. */
+MUST_CHECK struct err *store_scan_open_node(struct store *s, uint64_t bid, struct str start_after, struct scan **ret);
+/* The bucket of the record that store_scan_next gave last. */
+uint64_t store_scan_bid(const struct scan *sc);
 /* The next record; *ret_name and *ret_meta are valid until the next call. False at the end or on error. full: decode
  * all members; else size, version, times, flags only. */
 bool store_scan_next(struct scan *sc, bool full, struct str *ret_name, struct obj_meta *ret_meta);
