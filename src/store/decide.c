@@ -53,7 +53,13 @@ static bool same_content(const struct entry *en, const struct put_attrs *a, uint
 
 static void report(struct commit_op *op, const struct record *r, uint64_t old_version, bool noop, bool replaced)
 {
-        op->result = (struct put_result){ r->stamp, r->version, old_version, r->mtime_ns, r->atime_ns, noop, replaced };
+        op->result = (struct put_result){ .stamp = r->stamp,
+                                          .version = r->version,
+                                          .old_version = old_version,
+                                          .mtime_ns = r->mtime_ns,
+                                          .atime_ns = r->atime_ns,
+                                          .noop = noop,
+                                          .replaced = replaced };
 }
 
 /* ---- the kinds ---- */
