@@ -1,0 +1,26 @@
+/* cluster/voters.h (inside cluster): which proxies should vote: a plan of one step. Pure.
+ *
+ * 1, 3, 5 or 7 vote: the largest odd number of live electable proxies. One change at a time, and never one that leaves
+ * the live voters without a majority. Who votes and lives stays; among others the one that joined first. */
+#ifndef ORLOP_CLUSTER_VOTERS_H
+#define ORLOP_CLUSTER_VOTERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define VOTERS_MAX 7
+
+struct voter_candidate {
+        uint64_t id;       /* voter id, not 0 */
+        int64_t joined_ns;
+        bool electable;    /* a proxy that may vote: neither set aside nor in maintenance */
+        bool up;
+        bool voting;       /* now */
+        bool member;       /* false: a voter that the state does not know (any more) */
+        bool leader;
+};
+enum voter_step { VOTER_NOTHING, VOTER_ADD, VOTER_REMOVE };
+/* The next step for n candidates (all voters of the moment are among them). */
+enum voter_step cluster__voters_step(const struct voter_candidate *list, unsigned n, uint64_t *ret_id);
+
+#endif
