@@ -26,7 +26,7 @@ struct err *store_delete(struct store *s, const struct obj_key *key, const struc
         return e;
 }
 
-static struct err *commit_here(struct mp_set *set, struct commit_op *op)
+struct err *store__commit_here(struct mp_set *set, struct commit_op *op)
 {
         struct mountpath *mp = store__set_choose(set, obj_key_digest(&op->key));
         for (int i = 0;; i++) {
@@ -49,7 +49,7 @@ struct err *store_set_custom(struct store *s, const struct obj_key *key, struct 
                 return err_new(ERR_INVALID, "malformed custom metadata");
         struct mp_set *set = store__set_enter(s);
         struct commit_op op = { .kind = COMMIT_CUSTOM, .fast = fast, .key = *key, .attrs = &a, .set = set };
-        struct err *e = commit_here(set, &op);
+        struct err *e = store__commit_here(set, &op);
         store__set_leave(set);
         return e;
 }
@@ -141,7 +141,7 @@ struct err *store_rename(struct store *s, const struct obj_key *from, const stru
         struct err *e;
         if (store__set_choose(set, obj_key_digest(from)) == store__set_choose(set, obj_key_digest(to))) {
                 struct commit_op op = { .kind = COMMIT_RENAME, .fast = fast, .key = *from, .to = *to, .set = set };
-                e = commit_here(set, &op);
+                e = store__commit_here(set, &op);
                 if (!e && !op.result.noop)
                         describe_renamed(set, to, fast);
         } else

@@ -59,13 +59,30 @@ bool entry_alive(const struct entry *en);
 MUST_CHECK struct err *entry_keep_texts(struct committer *c, struct record *r);
 /* Makes `r` the entry's record, here; small: the bytes of a small content that is new, else null. */
 void entry_set(struct committer *c, struct entry *en, const struct record *r, struct str small);
-/* Removes the entry's record here; a tombstone takes its place if an older copy may come back. */
-void entry_remove(struct committer *c, struct entry *en, bool tombstone, struct stamp stamp, int64_t now);
-/* A new stamp. */
-struct stamp entry_stamp(struct committer *c);
+/* Removes the entry's record here. */
+void entry_remove(struct committer *c, struct entry *en);
+/* A new stamp, larger than the entry's. */
+struct stamp entry_stamp(struct committer *c, const struct entry *en);
+/* Notes a stamp that another node gave, so that this one's will be larger, after a restart too. */
+void entry_observe(struct committer *c, struct stamp stamp);
 
 /* decide.c */
 /* Decides one change: adds to c->batch and sets op->happened, or sets op->err or op->result.noop. */
 void decide(struct committer *c, struct commit_op *op);
+/* What the caller learns: this record. */
+void decide_report(struct commit_op *op, const struct record *r, uint64_t old_version, bool noop, bool replaced);
+
+/* decide_given.c: what other nodes hand over, and what is handed to them */
+/* Whether what another node sent with this stamp takes the place of the entry's record. If not, that is reported, and
+ * an equal record's epoch raised. */
+bool decide_given_wins(struct committer *c, struct commit_op *op, struct entry *en, struct stamp stamp, uint64_t epoch);
+/* COMMIT_TOMBSTONE. */
+MUST_CHECK struct err *decide_tombstone(struct committer *c, struct commit_op *op);
+/* COMMIT_MOVED. BUSY: the record lies on another mountpath. */
+MUST_CHECK struct err *decide_moved(struct committer *c, struct commit_op *op);
+/* COMMIT_CONFIRM. BUSY: the record lies on another mountpath. */
+MUST_CHECK struct err *decide_confirm(struct committer *c, struct commit_op *op);
+/* COMMIT_PURGE. NOT_FOUND. */
+MUST_CHECK struct err *decide_purge(struct committer *c, struct commit_op *op);
 
 #endif

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "os/fault.h"
+#include "store/log_note.h"
 
 #define OBJECTS 4
 
@@ -316,7 +317,8 @@ static void test_errors(void **state)
         free(buf);
 }
 
-/* The log of records: an incomplete end is what a crash leaves; anything else is an error, not a silent loss. */
+/* The log of records: an incomplete end that was not noted is what a power cut leaves; anything else is an error, not a
+ * silent loss. */
 static struct err *find_log(void *arg, const char *name, unsigned char type)
 {
         (void)type;
@@ -325,7 +327,7 @@ static struct err *find_log(void *arg, const char *name, unsigned char type)
         return NULL;
 }
 
-static void damage_log(bool cut)
+static void damage_log(bool cut, bool noted)
 {
         struct test_store t;
         char dir[300], log[64] = "", name[32];
@@ -346,6 +348,8 @@ static void damage_log(bool cut)
         assert_ok(file_open(dirfd, log, O_RDWR, 0, &fd));
         assert_ok(file_stat(fd, &st));
         assert_true(st.st_size > 2000);
+        if (!noted) /* as a power cut leaves it: a note that was not synced */
+                assert_ok(file_unlink(dirfd, LOG_NOTE_FILE));
         if (cut)
                 assert_ok(file_truncate(fd, st.st_size - 7));
         else {
@@ -355,7 +359,7 @@ static void damage_log(bool cut)
                 assert_ok(file_pwrite_full(fd, &b, 1, st.st_size / 2));
         }
         struct err *e = store_open(&t.o, &t.s);
-        if (!cut) {
+        if (!cut || noted) {
                 char text[1024];
                 assert_non_null(strstr(err_text(e, text, sizeof text), t.path[0]));
                 assert_code(e, ERR_CORRUPT);
@@ -373,8 +377,10 @@ static void damage_log(bool cut)
 static void test_log(void **state)
 {
         (void)state;
-        damage_log(true);
-        damage_log(false);
+        damage_log(true, false);
+        damage_log(true, true);
+        damage_log(false, false);
+        damage_log(false, true);
 }
 
 int main(void)

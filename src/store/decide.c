@@ -16,6 +16,11 @@ static void add_rows(struct committer *c, const struct commit_op *op)
         }
 }
 
+static uint64_t epoch_of(const struct committer *c)
+{
+        return atomic_load_explicit(&c->mp->store->epoch, memory_order_relaxed);
+}
+
 /* ---- conditions ---- */
 
 static struct err *check_cond(const struct entry *en, const struct mp_set *set, const struct obj_cond *cond)
@@ -51,7 +56,7 @@ static bool same_content(const struct entry *en, const struct put_attrs *a, uint
                en->record.size == size && str_eq(str_of(en->record.cksum), a->cksum);
 }
 
-static void report(struct commit_op *op, const struct record *r, uint64_t old_version, bool noop, bool replaced)
+void decide_report(struct commit_op *op, const struct record *r, uint64_t old_version, bool noop, bool replaced)
 {
         op->result = (struct put_result){ .stamp = r->stamp,
                                           .version = r->version,
@@ -89,8 +94,10 @@ static struct err *decide_put(struct committer *c, struct commit_op *op)
         TRY(check_cond(en, op->set, &a->cond));
         bool replaced = entry_alive(en);
         uint64_t old_version = replaced ? en->record.version : 0;
-        if (a->same_is_noop && same_content(en, a, op->size)) {
-                report(op, &en->record, old_version, true, false);
+        if (a->given && !decide_given_wins(c, op, en, a->stamp, a->epoch))
+                return NULL;
+        if (a->same_is_noop && !a->given && same_content(en, a, op->size)) {
+                decide_report(op, &en->record, old_version, true, false);
                 return NULL;
         }
         TRY(new_custom(c, en, a, &custom));
@@ -98,10 +105,11 @@ static struct err *decide_put(struct committer *c, struct commit_op *op)
         if (!chunks)
                 return err_static(ERR_NO_MEMORY);
         int64_t now = clock_wall_ns();
-        struct record r = { .stamp = entry_stamp(c),
-                            .version = a->versioned ? old_version + 1 : 0,
+        struct record r = { .stamp = a->given ? a->stamp : entry_stamp(c, en),
+                            .epoch = a->given ? a->epoch : epoch_of(c),
+                            .version = a->given ? a->version : a->versioned ? old_version + 1 : 0,
                             .size = op->size,
-                            .mtime_ns = now,
+                            .mtime_ns = a->given ? a->mtime_ns : now,
                             .atime_ns = a->atime_ns ? a->atime_ns : now,
                             .cksum_type = a->cksum_type,
                             .custom = custom,
@@ -110,13 +118,27 @@ static struct err *decide_put(struct committer *c, struct commit_op *op)
                             .chunks = { chunks, op->chunks.n },
                             .nchunks = op->nchunks,
                             .max_chunk_size = op->max_chunk_size };
+        if (a->given)
+                entry_observe(c, a->stamp);
         str_copy(r.cksum, sizeof r.cksum, a->cksum);
         if (op->where == RECORD_SMALL)
                 r.id = (struct content_id){ r.stamp.hlc, r.stamp.node };
         entry_set(c, en, &r, op->small);
-        report(op, &r, old_version, false, replaced);
+        decide_report(op, &r, old_version, false, replaced);
         op->happened = true;
         return NULL;
+}
+
+/* The record goes; a tombstone takes its place where an older copy may come back. */
+static void bury(struct committer *c, const struct commit_op *op, struct entry *en, struct stamp stamp, int64_t now)
+{
+        struct record t = {
+                .tombstone = true, .stamp = stamp, .epoch = epoch_of(c), .mtime_ns = now, .atime_ns = now
+        };
+        if (atomic_load(&c->mp->store->tombstones) || (op->set && (op->set->tombstones || op->set->mixed)))
+                entry_set(c, en, &t, STR_NONE);
+        else
+                entry_remove(c, en);
 }
 
 static struct err *decide_delete(struct committer *c, struct commit_op *op)
@@ -128,10 +150,10 @@ static struct err *decide_delete(struct committer *c, struct commit_op *op)
         if (op->cond)
                 TRY(check_cond(en, op->set, op->cond));
         uint64_t old_version = en->record.version;
-        struct stamp stamp = entry_stamp(c);
+        struct stamp stamp = entry_stamp(c, en);
         int64_t now = clock_wall_ns();
-        entry_remove(c, en, op->set && (op->set->tombstones || op->set->mixed), stamp, now);
-        report(op, &(struct record){ .stamp = stamp, .mtime_ns = now }, old_version, false, true);
+        bury(c, op, en, stamp, now);
+        decide_report(op, &(struct record){ .stamp = stamp, .mtime_ns = now }, old_version, false, true);
         op->happened = true;
         return NULL;
 }
@@ -150,9 +172,10 @@ static struct err *decide_custom(struct committer *c, struct commit_op *op)
         TRY(new_custom(c, en, op->attrs, &custom));
         struct record r = en->record;
         r.custom = custom;
-        r.stamp = entry_stamp(c);
+        r.stamp = entry_stamp(c, en);
+        r.epoch = epoch_of(c);
         entry_set(c, en, &r, STR_NONE);
-        report(op, &r, r.version, false, true);
+        decide_report(op, &r, r.version, false, true);
         op->happened = true;
         return NULL;
 }
@@ -187,7 +210,7 @@ static struct err *decide_rename(struct committer *c, struct commit_op *op)
         if (!entry_alive(from))
                 return err_static(ERR_NOT_FOUND);
         if (from == to) {
-                report(op, &from->record, from->record.version, true, false);
+                decide_report(op, &from->record, from->record.version, true, false);
                 return NULL;
         }
         if (from->other)
@@ -196,13 +219,15 @@ static struct err *decide_rename(struct committer *c, struct commit_op *op)
                 TRY(small_of(c, from, &small));
         struct record r = from->record;
         bool replaced = entry_alive(to);
-        r.stamp = entry_stamp(c);
+        store__stamp_seen(c->mp->store, r.stamp);
+        r.stamp = entry_stamp(c, to);
+        r.epoch = epoch_of(c);
         entry_set(c, to, &r, small);
         if (from->record.where != RECORD_SMALL)
                 from->record.where = RECORD_EMPTY; /* its files go on under the new name */
         from->record.chunks = STR_NONE;
-        entry_remove(c, from, op->set && (op->set->tombstones || op->set->mixed), entry_stamp(c), clock_wall_ns());
-        report(op, &r, r.version, false, replaced);
+        bury(c, op, from, entry_stamp(c, from), clock_wall_ns());
+        decide_report(op, &r, r.version, false, replaced);
         op->happened = true;
         return NULL;
 }
@@ -212,16 +237,16 @@ static struct err *decide_place(struct committer *c, struct commit_op *op)
         struct entry *en;
         /* What lies here decides: the newest elsewhere may be the one that is being placed. */
         TRY(entry_get(c, &op->key, NULL, &en));
-        int order = en->present ? stamp_cmp(en->record.stamp, op->record->stamp) : -1;
+        int order = en->present ? record_cmp(&en->record, op->record) : -1;
         if (order > 0 || (order == 0 && !en->other)) {
-                report(op, &en->record, en->record.version, true, false);
+                decide_report(op, &en->record, en->record.version, true, false);
                 return NULL;
         }
         struct record r = *op->record;
         TRY(entry_keep_texts(c, &r));
         entry_set(c, en, &r, op->small);
         store__stamp_seen(c->mp->store, r.stamp);
-        report(op, &r, r.version, false, false);
+        decide_report(op, &r, r.version, false, false);
         op->happened = true;
         return NULL;
 }
@@ -232,7 +257,7 @@ static struct err *decide_forget(struct committer *c, struct commit_op *op)
         TRY(entry_get(c, &op->key, NULL, &en));
         if (!en->present || en->other || stamp_cmp(en->record.stamp, op->cond->stamp) != 0)
                 return err_static(ERR_NOT_FOUND);
-        entry_remove(c, en, false, en->record.stamp, 0);
+        entry_remove(c, en);
         op->happened = true;
         return NULL;
 }
@@ -269,6 +294,14 @@ static struct err *decide_kind(struct committer *c, struct commit_op *op)
                 return decide_place(c, op);
         case COMMIT_FORGET:
                 return decide_forget(c, op);
+        case COMMIT_PURGE:
+                return decide_purge(c, op);
+        case COMMIT_MOVED:
+                return decide_moved(c, op);
+        case COMMIT_TOMBSTONE:
+                return decide_tombstone(c, op);
+        case COMMIT_CONFIRM:
+                return decide_confirm(c, op);
         case COMMIT_ATIME:
                 return decide_atime(c, op);
         case COMMIT_ROWS:

@@ -206,14 +206,8 @@ void entry_set(struct committer *c, struct entry *en, const struct record *r, st
         en->other = NULL;
 }
 
-/* Removes the entry's record here; a tombstone takes its place if an older copy may come back. */
-void entry_remove(struct committer *c, struct entry *en, bool tombstone, struct stamp stamp, int64_t now)
+void entry_remove(struct committer *c, struct entry *en)
 {
-        if (tombstone) {
-                struct record t = { .tombstone = true, .stamp = stamp, .mtime_ns = now, .atime_ns = now };
-                entry_set(c, en, &t, STR_NONE);
-                return;
-        }
         touch(c, en);
         drop_files(c, en, NULL);
         records_batch_delete(c->batch, c->mp->records, RECORDS_OBJECTS, en->k);
@@ -222,8 +216,16 @@ void entry_remove(struct committer *c, struct entry *en, bool tombstone, struct 
         en->present = false;
 }
 
-struct stamp entry_stamp(struct committer *c)
+struct stamp entry_stamp(struct committer *c, const struct entry *en)
 {
         c->stamped = true;
+        if (en->present)
+                store__stamp_seen(c->mp->store, en->record.stamp);
         return store__stamp_next(c->mp->store);
+}
+
+void entry_observe(struct committer *c, struct stamp stamp)
+{
+        c->stamped = true;
+        store__stamp_seen(c->mp->store, stamp);
 }

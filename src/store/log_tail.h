@@ -3,8 +3,8 @@
  * RocksDB alone can not tell: it either drops everything from the first bad record on, acknowledged or not, or it
  * refuses to start after a power cut. So each batch that is written when everything before it is on stable storage
  * carries a mark (log_tail_mark). A bad record that such a batch follows was on stable storage once: damage. One that
- * nothing marked follows was never acknowledged: torn. Damage in the very last record, which nothing follows, is known by
- * the note of the log's synced length (log_note.h). */
+ * nothing marked follows was never acknowledged: torn. Damage in the very last record, which nothing follows, is known
+ * by the note of the log's synced length (log_note.h). */
 #ifndef ORLOP_STORE_LOG_TAIL_H
 #define ORLOP_STORE_LOG_TAIL_H
 
@@ -30,9 +30,9 @@ bool log_tail_is_cut(struct str manifest);
 MUST_CHECK struct err *log_tail_check_manifest(const char *dir);
 /* Judges the bytes of one log file. Pure. */
 void log_tail_read(struct str file, struct log_facts *ret);
-/* Judges all log files of a records directory, oldest first; none there is SOUND. A log that lacks something of what was
- * noted as synced (log_note.h) is DAMAGED, whatever it looks like. The name of the worst file goes to name. Syncs them too: what is replayed, and kept in these files, must not be less durable than what will be written
- * after it. IO. */
+/* Judges all log files of a records directory, oldest first; none there is SOUND. A log that lacks something of what
+ * was noted as synced (log_note.h) is DAMAGED, whatever it looks like. The name of the worst file goes to name. Syncs
+ * them too: what is replayed, and kept in these files, must not be less durable than what will be written after it. IO. */
 MUST_CHECK struct err *log_tail_judge(const char *dir, enum log_tail *ret, char name[static 64]);
 
 #endif

@@ -151,7 +151,9 @@ struct err *store__copy_as(struct mp_set *set, const struct obj_key *from, const
         TRY(store__record_get(set, from, false, &b, &r, &source));
         struct stamp old = r.stamp;
         TRY(get_small(source, from, &r, &small));
+        store__stamp_seen(source->store, r.stamp);
         r.stamp = store__stamp_next(source->store);
+        r.epoch = atomic_load(&source->store->epoch);
         if (r.where == RECORD_SMALL)
                 r.id = (struct content_id){ r.stamp.hlc, r.stamp.node };
         TRY(copy_files(source, target, to, &r, fast, &chunks));
@@ -165,7 +167,7 @@ struct err *store__bring(struct mp_set *set, const struct obj_key *key)
         AUTO_BUF struct buf b = BUF_INIT;
         struct record r;
         struct mountpath *at, *chosen = store__set_choose(set, obj_key_digest(key));
-        TRY(store__record_get(set, key, false, &b, &r, &at));
+        TRY(store__record_get(set, key, true, &b, &r, &at));
         if (at == chosen)
                 return NULL;
         struct err *e = store__move(at, chosen, key, NULL);

@@ -82,7 +82,8 @@ void mountpath_leave(struct mountpath *mp)
 
 struct stamp store__stamp_next(struct store *s)
 {
-        uint64_t now = (uint64_t)clock_wall_ns(), last = atomic_load_explicit(&s->hlc, memory_order_relaxed), next;
+        int64_t time = s->o.clock.now_ns ? s->o.clock.now_ns(s->o.clock.arg) : clock_wall_ns();
+        uint64_t now = (uint64_t)MAX(time, (int64_t)0), last = atomic_load_explicit(&s->hlc, memory_order_relaxed), next;
         do
                 next = MAX(now, last + 1);
         while (!atomic_compare_exchange_weak(&s->hlc, &last, next));
@@ -94,4 +95,10 @@ void store__stamp_seen(struct store *s, struct stamp st)
         uint64_t last = atomic_load_explicit(&s->hlc, memory_order_relaxed);
         while (last < st.hlc && !atomic_compare_exchange_weak(&s->hlc, &last, st.hlc))
                 ;
+}
+
+struct err *store__stamp_check(struct stamp st)
+{
+        return st.hlc && st.hlc < UINT64_MAX / 2 ? NULL
+                                                 : err_new(ERR_INVALID, "stamp %llu", (unsigned long long)st.hlc);
 }

@@ -215,7 +215,8 @@ static struct err *arena_texts(struct arena *a, struct obj_meta *m)
         return m->cksum.p ? NULL : err_static(ERR_NO_MEMORY);
 }
 
-struct err *store_head(struct store *s, const struct obj_key *key, struct arena *a, struct obj_meta *ret)
+static struct err *head(struct store *s, const struct obj_key *key, bool want_dead, struct arena *a,
+                        struct obj_meta *ret)
 {
         ASSERT_MAY_BLOCK();
         struct obj_meta m;
@@ -233,13 +234,23 @@ struct err *store_head(struct store *s, const struct obj_key *key, struct arena 
         struct record r;
         struct mountpath *mp;
         struct mp_set *set = store__set_enter(s);
-        struct err *e = store__record_get(set, key, false, &b, &r, &mp);
+        struct err *e = store__record_get(set, key, want_dead, &b, &r, &mp);
         store__set_leave(set);
         TRY(e);
         store__meta_of(&r, mp, &m);
         TRY(arena_texts(a, &m));
         *ret = m;
         return NULL;
+}
+
+struct err *store_head(struct store *s, const struct obj_key *key, struct arena *a, struct obj_meta *ret)
+{
+        return head(s, key, false, a, ret);
+}
+
+struct err *store_record_head(struct store *s, const struct obj_key *key, struct arena *a, struct obj_meta *ret)
+{
+        return head(s, key, true, a, ret);
 }
 
 /* ---- copies of content files ---- */

@@ -78,7 +78,9 @@ struct store {
         struct mp_set *sets;          /* all there ever were, freed at close */
         /* RANK_STORE_MPATH: held while a copy is placed and the old one forgotten, so that a scan sees one of them. */
         struct mutex move_lock;
-        _Atomic uint64_t hlc;         /* last stamp given */
+        _Atomic uint64_t hlc;         /* last stamp given or observed */
+        _Atomic uint64_t epoch;       /* what changes record */
+        _Atomic bool tombstones;      /* deletes leave one */
         struct cache *cache;
         _Atomic unsigned content_files; /* open in contents, cached or not */
         unsigned content_files_max;     /* beyond it reads are refused, so that the records never lack a descriptor */
@@ -113,10 +115,12 @@ struct mountpath *store__set_choose(const struct mp_set *set, uint64_t digest);
 bool mountpath_enter(struct mountpath *mp);
 /* Gives the hold back. */
 void mountpath_leave(struct mountpath *mp);
-/* The next stamp of this node: after every stamp given before and not before the wall clock. */
+/* The next stamp of this node: after every stamp given or observed before and not before the clock (options). */
 struct stamp store__stamp_next(struct store *s);
 /* Makes sure that later stamps are after this one. */
 void store__stamp_seen(struct store *s, struct stamp st);
+/* INVALID for a stamp that no clock gave: none, or so late that the clock would run out. */
+MUST_CHECK struct err *store__stamp_check(struct stamp st);
 
 /* mountpath.c */
 /* Opens or makes the directory's identity and lock; for fsck too. ERR_IN_USE, FOREIGN (uuid or target given and
@@ -137,6 +141,10 @@ enum commit_kind {
         COMMIT_RENAME, /* key → to, both on this mountpath */
         COMMIT_PLACE,  /* `record` as it is, if no record here has a stamp as large (resilver, restored copies) */
         COMMIT_FORGET, /* remove the record and content here if its stamp is cond.stamp: it lives elsewhere now */
+        COMMIT_PURGE,  /* remove the record if it is no object and its stamp is cond.stamp */
+        COMMIT_MOVED,  /* a moved marker instead of the record whose stamp is cond.stamp */
+        COMMIT_TOMBSTONE, /* `record`, a tombstone that another node sent */
+        COMMIT_CONFIRM, /* raise the epoch to `epoch` if the stamp is cond.stamp */
         COMMIT_ATIME,  /* lazily kept access time, if the stamp still is cond.stamp */
         COMMIT_ROWS,   /* nothing but `rows` */
 };
@@ -152,7 +160,7 @@ struct commit_op {
         bool fast; /* the answer need not wait for stable storage */
         struct obj_key key, to;
         const struct put_attrs *attrs;  /* PUT, CUSTOM */
-        const struct obj_cond *cond;    /* DELETE, FORGET, ATIME; may be null */
+        const struct obj_cond *cond;    /* DELETE, FORGET, PURGE, MOVED, CONFIRM, ATIME; may be null for DELETE */
         uint64_t size;                  /* PUT: of the whole content */
         enum record_where where; /* PUT: FILE or CHUNKS; SMALL and EMPTY are chosen by size when `small` is set */
         struct str small;               /* PUT, PLACE: bytes of a small content */
@@ -160,7 +168,8 @@ struct commit_op {
         struct str chunks;              /* PUT: packed, see record_chunk_next */
         uint32_t nchunks;
         uint64_t max_chunk_size;
-        const struct record *record;    /* PLACE */
+        const struct record *record;    /* PLACE, TOMBSTONE */
+        uint64_t epoch;                 /* CONFIRM */
         int64_t atime_ns;               /* ATIME */
         const struct commit_row *rows;  /* further rows of the same batch, written only if the change happens */
         unsigned nrows;

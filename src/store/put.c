@@ -97,7 +97,7 @@ static struct err *check_attrs(const struct put_attrs *a)
                 return a->custom.n > RECORD_CUSTOM_MAX
                                ? err_new(ERR_TOO_LARGE, "custom metadata of %zu bytes", a->custom.n)
                                : err_new(ERR_INVALID, "malformed custom metadata");
-        return NULL;
+        return a->given ? store__stamp_check(a->stamp) : NULL;
 }
 
 /* What the content file says of itself: what the record will say, but for the stamp and number that only the commit
@@ -105,10 +105,10 @@ static struct err *check_attrs(const struct put_attrs *a)
 static void describe(const struct put *p, const struct put_attrs *a, struct content_id id, struct buf *b)
 {
         int64_t now = clock_wall_ns();
-        struct record r = { .stamp = store__stamp_next(p->store),
-                            .version = a->versioned ? 1 : 0,
+        struct record r = { .stamp = a->given ? a->stamp : store__stamp_next(p->store),
+                            .version = a->given ? a->version : a->versioned ? 1 : 0,
                             .size = p->size,
-                            .mtime_ns = now,
+                            .mtime_ns = a->given ? a->mtime_ns : now,
                             .atime_ns = a->atime_ns ? a->atime_ns : now,
                             .cksum_type = a->cksum_type,
                             .custom = a->custom,
@@ -165,10 +165,10 @@ static struct err *commit_in(struct put *p, struct mp_set *set, const struct put
 }
 
 /* After the commit: what becomes of the content file. */
-static void settle(struct mountpath *mp, struct content_id id, const struct err *e, bool noop)
+static void settle(struct mountpath *mp, struct content_id id, const struct err *e, bool unused)
 {
         bool unknown = err_code(e) == ERR_IO || err_code(e) == ERR_NO_SPACE;
-        if ((e && !unknown) || noop) {
+        if ((e && !unknown) || unused) {
                 struct err *e2 = content_remove(mp->contents, id);
                 if (e2)
                         log_err(LOG_WARN, LOG_FOLDER, e2, "%s: an unused content stays until cleanup", mp->path);
@@ -189,7 +189,7 @@ static struct err *commit_put(struct put *p, const struct put_attrs *a, struct p
         struct mp_set *set = store__set_enter(p->store);
         struct err *e = commit_in(p, set, a, buf_str(&self), file, &id, &mp, &result);
         if (file)
-                settle(mp, id, e, result.noop);
+                settle(mp, id, e, result.noop || result.superseded);
         store__set_leave(set);
         if (!e)
                 *ret = result;

@@ -401,8 +401,6 @@ static void write_marked(struct records *r, rocksdb_writebatch_t *b, bool sync, 
                 rocksdb_writebatch_put_log_data(b, LOG_TAIL_MARK, sizeof LOG_TAIL_MARK - 1);
         rocksdb_write(r->db, sync ? r->write_sync : r->write, b, ret_text);
         r->synced = sync && !*ret_text;
-        if (!*ret_text)
-                log_noter_written(&r->noter, sync);
 }
 
 /* A marked record after the last one, so that damage in that one can be told from a torn end. Not synced: it serves whoever reads
@@ -416,6 +414,8 @@ static void seal(struct records *r)
         char *text = NULL;
         rocksdb_writebatch_delete_cf(b, r->cf[RECORDS_META], "seal", 4); /* of what never was: a batch has to change something */
         write_marked(r, b, false, &text);
+        if (!text)
+                log_noter_written(&r->noter, false);
         rocksdb_free(text); /* the next write gets the same error */
         rocksdb_writebatch_destroy(b);
         r->sealed = true;
@@ -430,12 +430,12 @@ struct err *records_write(struct records *r, struct records_batch *b, bool sync)
         mutex_lock(&r->write_lock);
         write_marked(r, b->b, sync, &text);
         r->sealed = false;
-        mutex_unlock(&r->write_lock);
-        if (text)
-                return engine_error(text, r->dir, "write records of");
-        if (UNLIKELY(fault_on))
+        if (UNLIKELY(fault_on) && !text)
                 fault_after("records");
-        return NULL;
+        if (!text)
+                log_noter_written(&r->noter, sync);
+        mutex_unlock(&r->write_lock);
+        return text ? engine_error(text, r->dir, "write records of") : NULL;
 }
 
 struct err *records_sync(struct records *r)

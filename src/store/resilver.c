@@ -28,7 +28,7 @@ static struct err *report(struct walk *w)
 static struct err *forget_tombstone(struct mountpath *mp, const struct obj_key *key, struct stamp stamp)
 {
         struct obj_cond cond = { .kind = COND_STAMP, .stamp = stamp };
-        struct commit_op op = { .kind = COMMIT_FORGET, .fast = true, .key = *key, .cond = &cond };
+        struct commit_op op = { .kind = COMMIT_PURGE, .fast = true, .key = *key, .cond = &cond };
         struct err *e = store__commit(mp, &op);
         if (err_code(e) == ERR_NOT_FOUND)
                 return NULL;
@@ -55,7 +55,8 @@ static struct err *visit(struct walk *w, struct mountpath *mp, struct str k, str
                         e = NULL;
                 w->objects += !e;
                 w->bytes += bytes;
-        } else if (r.tombstone && w->drop_tombstones && !set->mixed && !set->tombstones) /* no one left meanwhile */
+        } else if (r.tombstone && !r.moved && w->drop_tombstones && !set->mixed && !set->tombstones &&
+                   !atomic_load(&w->store->tombstones)) /* no one left meanwhile, nor may other nodes have a copy */
                 e = forget_tombstone(mp, &key, r.stamp);
         store__set_leave(set);
         return e;

@@ -1,8 +1,8 @@
 /* store/scan.c: the records of a bucket in order of names, merged over the mountpaths.
  *
  * Each mountpath contributes an iterator; the smallest current key comes next. When several have the same key (a mixed
- * set), the largest stamp wins, and a tombstone that wins hides the name. The iterators are made while nothing moves
- * between mountpaths (move_lock), so that an object that is being moved is seen on one of them.
+ * set), the largest stamp wins, and a tombstone that wins hides the name, unless all records are wanted. The iterators
+ * are made while nothing moves between mountpaths (move_lock), so that an object that is being moved is seen on one.
  *
  * A record that can not be read ends the scan with an error: a listing that silently lacks a name would be worse. */
 #include "store/priv.h"
@@ -15,6 +15,8 @@ struct source {
 struct scan {
         struct store *store;
         uint64_t bid;
+        bool all;  /* tombstones and moved markers too */
+        bool node; /* goes on to the next bucket */
         unsigned n;
         struct source *sources;
         bool started;
@@ -70,7 +72,27 @@ static struct err *add_sources(struct scan *sc, struct mp_set *set, struct str l
         return e;
 }
 
-struct err *store_scan_open(struct store *s, uint64_t bid, struct str prefix, struct str start_after, struct scan **ret)
+/* From sc->seek on, up to `upper`. */
+static struct err *begin(struct scan *sc, struct str lower, struct str upper, struct scan **ret)
+{
+        struct mp_set *set = store__set_enter(sc->store);
+        struct err *e = !sc->node && store__dropped(sc->store, sc->bid) ? NULL : add_sources(sc, set, lower, upper);
+        store__set_leave(set);
+        if (e)
+                return err_first(e, store_scan_close(sc));
+        *ret = sc;
+        return NULL;
+}
+
+static void seek_behind(struct scan *sc, struct str name)
+{
+        name.n = MIN(name.n, (size_t)1024);
+        sc->seek_n = record_key_bound(sc->bid, name, sc->seek).n;
+        sc->seek[sc->seek_n++] = 0; /* the first name after it */
+}
+
+static struct err *open_bucket(struct store *s, uint64_t bid, struct str prefix, struct str start_after, bool all,
+                               struct scan **ret)
 {
         ASSERT_MAY_BLOCK();
         char lower_b[RECORD_KEY_MAX], upper_b[RECORD_KEY_MAX];
@@ -79,21 +101,47 @@ struct err *store_scan_open(struct store *s, uint64_t bid, struct str prefix, st
                 return err_static(ERR_NO_MEMORY);
         sc->store = s;
         sc->bid = bid;
+        sc->all = all;
         struct str lower = record_key_bound(bid, prefix, lower_b), upper = record_key_bound(bid, prefix, upper_b);
         memcpy(sc->seek, lower.p, lower.n);
         sc->seek_n = lower.n;
-        if (start_after.n && str_cmp(start_after, prefix) >= 0) {
-                start_after.n = MIN(start_after.n, (size_t)1024);
-                sc->seek_n = record_key_bound(bid, start_after, sc->seek).n;
-                sc->seek[sc->seek_n++] = 0; /* the first name after it */
-        }
-        struct mp_set *set = store__set_enter(s);
-        struct err *e = store__dropped(s, bid) ? NULL : add_sources(sc, set, lower, successor(upper_b, upper.n));
-        store__set_leave(set);
-        if (e)
-                return err_first(e, store_scan_close(sc));
-        *ret = sc;
-        return NULL;
+        if (start_after.n && str_cmp(start_after, prefix) >= 0)
+                seek_behind(sc, start_after);
+        return begin(sc, lower, successor(upper_b, upper.n), ret);
+}
+
+struct err *store_scan_open(struct store *s, uint64_t bid, struct str prefix, struct str start_after, struct scan **ret)
+{
+        return open_bucket(s, bid, prefix, start_after, false, ret);
+}
+
+struct err *store_scan_open_all(struct store *s, uint64_t bid, struct str prefix, struct str start_after,
+                                struct scan **ret)
+{
+        return open_bucket(s, bid, prefix, start_after, true, ret);
+}
+
+struct err *store_scan_open_node(struct store *s, uint64_t bid, struct str start_after, struct scan **ret)
+{
+        ASSERT_MAY_BLOCK();
+        char lower_b[RECORD_KEY_MAX];
+        struct scan *sc = calloc(1, sizeof *sc);
+        if (!sc)
+                return err_static(ERR_NO_MEMORY);
+        sc->store = s;
+        sc->bid = bid;
+        sc->all = sc->node = true;
+        struct str lower = record_key_bound(bid, STR_NONE, lower_b);
+        memcpy(sc->seek, lower.p, lower.n);
+        sc->seek_n = lower.n;
+        if (start_after.n)
+                seek_behind(sc, start_after);
+        return begin(sc, lower, STR_NONE, ret);
+}
+
+uint64_t store_scan_bid(const struct scan *sc)
+{
+        return sc->bid;
 }
 
 static void read_key(struct scan *sc, struct source *src)
@@ -144,12 +192,33 @@ static struct source *smallest(struct scan *sc)
                         struct record a, b;
                         if (!decode(sc, best, false, &a) || !decode(sc, src, false, &b))
                                 return NULL;
-                        bool newer = stamp_cmp(b.stamp, a.stamp) > 0;
+                        bool newer = record_cmp(&b, &a) > 0;
                         advance(sc, newer ? best : src);
                         best = newer ? src : best;
                 }
         }
         return sc->error ? NULL : best;
+}
+
+/* Notes the bucket of a key. False: it was dropped, and the sources stand behind it now. */
+static bool enter_bucket(struct scan *sc, struct str k)
+{
+        struct obj_key key;
+        struct err *e = record_key_parse(k, &key);
+        if (e) {
+                sc->error = err_first(sc->error, e);
+                return false;
+        }
+        sc->bid = key.bid;
+        if (!store__dropped(sc->store, key.bid))
+                return true;
+        sc->seek_n = record_key_bound(key.bid + 1, STR_NONE, sc->seek).n;
+        if (key.bid == UINT64_MAX) { /* no id after it: a key longer than all of its names */
+                memset(sc->seek, 0xff, sizeof sc->seek);
+                sc->seek_n = sizeof sc->seek;
+        }
+        seek_all(sc);
+        return false;
 }
 
 bool store_scan_next(struct scan *sc, bool full, struct str *ret_name, struct obj_meta *ret_meta)
@@ -161,9 +230,16 @@ bool store_scan_next(struct scan *sc, bool full, struct str *ret_name, struct ob
         for (;;) {
                 sc->handed = NULL;
                 struct source *src = sc->n == 1 && !sc->error ? &sc->sources[0] : smallest(sc);
-                if (!src || !src->key.p || !decode(sc, src, full, &sc->record))
+                if (!src || !src->key.p)
                         return false;
-                if (!sc->record.tombstone) {
+                if (sc->node && !enter_bucket(sc, src->key)) {
+                        if (sc->error)
+                                return false;
+                        continue;
+                }
+                if (!decode(sc, src, full, &sc->record))
+                        return false;
+                if (sc->all || record_alive(&sc->record)) {
                         *ret_name = str_skip(src->key, 8);
                         store__meta_of(&sc->record, src->mp, ret_meta);
                         if (!full && sc->record.where == RECORD_CHUNKS)
