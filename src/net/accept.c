@@ -17,20 +17,25 @@
 #define PAUSE_NS (100 * NS_PER_MS)
 #define WARN_EVERY_NS (10 * NS_PER_SEC)
 
-static void unwatch(struct net_loop *lp)
+/* Clients may hold so many connections; peers come in above that, lest a node that is busy looks like a dead one. */
+static unsigned limit_of(const struct http_server *s, unsigned listener)
 {
-        for (unsigned i = 0; i < lp->server->nlisteners; i++)
-                loop_fd_remove(lp->loop, &lp->listeners[i].w);
+        unsigned max = s->limits.max_connections;
+        return s->listeners[listener].internal ? max + max / 8 + 1 : max;
 }
 
-static void pause_accept(struct net_loop *lp)
+/* Stops for a moment: all listeners, or those of clients. */
+static void pause_accept(struct net_loop *lp, bool all)
 {
         int64_t now = loop_now_ns(lp->loop);
         if (now >= lp->warn_again_ns) {
                 log_warn("accepting pauses: %u connections are open", atomic_load(&lp->server->open));
                 lp->warn_again_ns = now + WARN_EVERY_NS;
         }
-        unwatch(lp);
+        for (unsigned i = 0; i < lp->server->nlisteners; i++) {
+                if (all || !lp->server->listeners[i].internal)
+                        loop_fd_remove(lp->loop, &lp->listeners[i].w);
+        }
         loop_timer_set(lp->loop, &lp->resume, now + PAUSE_NS);
 }
 
@@ -43,14 +48,15 @@ static void out_of_descriptors(struct net_loop *lp, int listen_fd)
                         (void)close(fd);
         }
         lp->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        pause_accept(lp);
+        pause_accept(lp, true);
 }
 
 static void take(struct net_loop *lp, unsigned listener, int fd, const struct sockaddr *sa, socklen_t len)
 {
         struct http_server *s = lp->server;
         struct net_addr addr;
-        bool count = net__addr_of(sa, &addr) && (s->limit_loopback || !net__addr_is_loopback(&addr));
+        bool count = !s->listeners[listener].internal && net__addr_of(sa, &addr) &&
+                     (s->limit_loopback || !net__addr_is_loopback(&addr));
         if (count && !net__addrs_add(s->addrs, &addr)) {
                 net__count_shared(&lp->refused, 1);
                 (void)close(fd);
@@ -67,9 +73,8 @@ static void on_listener(struct loop_fd *w, uint32_t events)
         for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
                 struct sockaddr_storage ss;
                 socklen_t len = sizeof(ss);
-                if (atomic_load_explicit(&lp->server->open, memory_order_relaxed) >=
-                    lp->server->limits.max_connections) {
-                        pause_accept(lp);
+                if (atomic_load_explicit(&lp->server->open, memory_order_relaxed) >= limit_of(lp->server, l->index)) {
+                        pause_accept(lp, lp->server->listeners[l->index].internal);
                         return;
                 }
                 int fd = accept4(w->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -90,7 +95,7 @@ static void on_resume(struct loop_timer *t)
         struct err *e = lp->stopping ? NULL : net__accept_start(lp);
         if (e) {
                 log_err(LOG_ERROR, LOG_FOLDER, e, "accepting can not resume");
-                pause_accept(lp);
+                pause_accept(lp, true);
         }
 }
 

@@ -35,8 +35,12 @@ static struct err *handshake(struct client_conn *c, struct tls_ctx *tls, int64_t
         for (;;) {
                 enum tls_result r = tls_handshake(c->tls);
 
-                if (r == TLS_OK)
+                if (r == TLS_OK) {
+                        char org[64];
+
+                        tls_peer_id(c->tls, c->peer_id, org);
                         return NULL;
+                }
                 if (r == TLS_FAILED || r == TLS_CLOSED)
                         return err_new(ERR_IO, "TLS with %s: %s", c->host, tls_failure(c->tls));
                 TRY(sock_wait(c->fd, tls_events(r), deadline_ns));
@@ -83,12 +87,15 @@ void client__conn_close(struct client_conn *c)
 bool client__conn_alive(struct client_conn *c)
 {
         char byte;
+        size_t got;
         ssize_t n = recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
         if (n < 0)
                 return errno == EAGAIN;
-        /* Bytes that nobody asked for: an HTTP error before closing. In TLS they may be session tickets. */
-        return n > 0 && c->is_tls;
+        if (n == 0 || !c->tls)
+                return false; /* its end, or bytes that nobody asked for: an HTTP error before closing */
+        /* Session tickets, or the session's end: reading tells. */
+        return tls_read(c->tls, &byte, 1, &got) == TLS_WANT_READ;
 }
 
 bool client__conn_readable(const struct client_conn *c)

@@ -18,7 +18,7 @@
  *
  * Failure: input that is no HTTP is answered by the app's refuse() and the connection closed, lingering. Time limits:
  * one timer per connection that is set anew when it fires; a connection that lives does not touch it. A lost client is
- * noticed by whoever reads or writes next. */
+ * noticed by whoever reads or writes next; while a request is pending, the app is told. */
 #define LOG_FOLDER "net"
 #include <unistd.h>
 
@@ -79,8 +79,12 @@ void net__conn_arm(struct conn *c)
         case CONN_LINGER:
                 at += net__limits(c)->linger_ns;
                 break;
-        case CONN_WORKER:
         case CONN_PENDING:
+                if (c->x->rq.due_ns == 0 || c->told_due)
+                        return;
+                at = c->x->rq.due_ns;
+                break;
+        case CONN_WORKER:
         case CONN_CLOSED:
         case CONN_STATE_COUNT:
                 return;
@@ -119,7 +123,8 @@ void net__conn_close(struct conn *c)
                 tls_conn_free(c->tls);
                 c->tls = NULL;
         }
-        (void)close(c->w.fd);
+        if (c->w.fd >= 0)
+                (void)close(c->w.fd);
         if (c->x) {
                 net__exchange_reset(c->x);
                 net__exchange_give(lp, c->x);
@@ -139,6 +144,7 @@ void net__conn_free_dead(struct net_loop *lp)
                 net__count(&lp->count[CONN_CLOSED], (uint64_t)-1);
                 if (c->counted)
                         net__addrs_remove(s->addrs, &c->addr);
+                free(c->who);
                 free(c);
                 if (atomic_fetch_sub(&s->open, 1) == 1 && atomic_load(&s->stopping)) {
                         LOCK_SCOPE(&s->lock);
@@ -169,9 +175,14 @@ static void conn_finish(struct conn *c, bool all_read)
         net__conn_arm(c);
 }
 
-/* Back to waiting; gives the buffers back when they are empty. */
+/* Back to waiting; gives the buffers back when they are empty. A server that stops waits for no further request: an
+ * answer may have promised to go on before the stop began. */
 void net__conn_idle(struct conn *c)
 {
+        if (c->lp->stopping) {
+                net__conn_close(c);
+                return;
+        }
         net__conn_move(c, CONN_IDLE);
         c->since_ns = loop_now_ns(c->lp->loop);
         if (c->x && c->x->start == c->x->end) {
@@ -185,12 +196,16 @@ void net__conn_idle(struct conn *c)
 void net__conn_done(struct conn *c, bool complete)
 {
         struct exchange *x = c->x;
-        const struct http_app *app = &c->lp->server->app;
+        const struct http_app *app = net__app(c);
         net__count(&c->lp->requests, 1);
         if (app->on_sent && x->active)
                 app->on_sent(app->ctx, &x->rq, &x->rs, x->out.sent, complete);
         if (!complete) {
                 net__conn_close(c);
+                return;
+        }
+        if (x->rs.taker) {
+                net__conn_upgrade(c);
                 return;
         }
         bool keep = x->keep, body_read = x->body.ended && !x->body.failed;
@@ -237,10 +252,45 @@ void net__conn_go_on(struct conn *c)
         }
 }
 
+/* What the app is told while it has the request; each once. */
+static void wake(struct conn *c, bool *told, enum http_wake why)
+{
+        const struct http_app *app = net__app(c);
+        if (*told)
+                return;
+        *told = true;
+        if (app->on_wake)
+                app->on_wake(app->ctx, &c->x->rq, &c->x->rs, why);
+}
+
+void net__conn_pending(struct conn *c)
+{
+        c->told_due = c->told_gone = false;
+        net__conn_move(c, CONN_PENDING);
+        net__conn_arm(c);
+        if (c->hungup)
+                wake(c, &c->told_gone, HTTP_WAKE_GONE);
+}
+
+/* Who is there, for internal listeners. False: out of memory. */
+static bool identify(struct conn *c)
+{
+        if (!c->lp->server->listeners[c->listener].internal)
+                return true;
+        c->who = calloc(1, sizeof(*c->who));
+        if (c->who)
+                tls_peer_id(c->tls, c->who->id, c->who->org);
+        return c->who != NULL;
+}
+
 static void handshake(struct conn *c)
 {
         switch (tls_handshake(c->tls)) {
         case TLS_OK:
+                if (!identify(c)) {
+                        net__conn_close(c);
+                        break;
+                }
                 net__conn_move(c, CONN_IDLE);
                 c->readable = true;
                 net__conn_arm(c);
@@ -283,6 +333,9 @@ static void on_event(struct loop_fd *w, uint32_t events)
                 c->writable = c->writable || (events & EPOLLOUT);
                 break;
         case CONN_PENDING:
+                if (c->hungup)
+                        wake(c, &c->told_gone, HTTP_WAKE_GONE);
+                break;
         case CONN_CLOSED:
         case CONN_STATE_COUNT:
                 break;
@@ -365,8 +418,11 @@ static void on_timer(struct loop_timer *t)
                 if (age >= net__limits(c)->linger_ns)
                         net__conn_close(c);
                 break;
-        case CONN_WORKER:
         case CONN_PENDING:
+                if (c->x->rq.due_ns && now >= c->x->rq.due_ns)
+                        wake(c, &c->told_due, HTTP_WAKE_DUE);
+                break;
+        case CONN_WORKER:
         case CONN_CLOSED:
         case CONN_STATE_COUNT:
                 return;

@@ -9,23 +9,32 @@
 
 #define RETRY_NS (50 * NS_PER_MS)
 
+/* The connection is the loop's again. From the post on it may end, and the last one's end is the server's: `posting`
+ * keeps the loop until we have left it. */
+static void give_back(struct conn *c, enum net_sent result)
+{
+        struct http_server *s = c->lp->server;
+        c->result = result;
+        atomic_fetch_add(&s->posting, 1);
+        loop_post(c->lp->loop, &c->task);
+        atomic_fetch_sub(&s->posting, 1);
+}
+
 /* On a worker. */
 static void worker_handle(struct pool_task *t)
 {
         struct conn *c = CONTAINER_OF(t, struct conn, work);
-        const struct http_app *app = &c->lp->server->app;
+        const struct http_app *app = net__app(c);
         app->handle(app->ctx, &c->x->rq, &c->x->rs);
         net__answer_prepare(c);
-        c->result = net__send(c, true);
-        loop_post(c->lp->loop, &c->task);
+        give_back(c, net__send(c, true));
 }
 
 /* On a worker: the next pieces of an answer. */
 static void worker_send(struct pool_task *t)
 {
         struct conn *c = CONTAINER_OF(t, struct conn, work);
-        c->result = net__send(c, true);
-        loop_post(c->lp->loop, &c->task);
+        give_back(c, net__send(c, true));
 }
 
 static void task_worker_done(struct loop_task *t);

@@ -26,7 +26,10 @@ static void set_request(struct conn *c)
         rq->start_ns = clock_mono_ns();
         rq->body_length = h->chunked ? -1 : (int64_t)h->length;
         rq->body_mem = STR_NONE;
-        rq->loop_ctx = c->lp->app_ctx;
+        rq->loop_ctx = c->lp->listeners[c->listener].app_ctx;
+        rq->peer_id = c->who ? c->who->id : "";
+        rq->peer_org = c->who ? c->who->org : "";
+        rq->due_ns = 0;
         x->body = (struct net_body){ .chunked = h->chunked, .left = h->length, .expect = h->expect_continue };
         x->body.ended = !h->chunked && h->length == 0;
         if (h->chunked)
@@ -55,7 +58,7 @@ void net__input_refuse(struct conn *c, enum err_code code, const char *why, int 
 static void dispatch(struct conn *c)
 {
         struct exchange *x = c->x;
-        const struct http_app *app = &c->lp->server->app;
+        const struct http_app *app = net__app(c);
         enum http_next next = HTTP_WORKER;
         x->cls = POOL_DATA;
         x->active = true;
@@ -66,7 +69,7 @@ static void dispatch(struct conn *c)
                 net__conn_answer(c);
                 break;
         case HTTP_PENDING:
-                net__conn_move(c, CONN_PENDING);
+                net__conn_pending(c);
                 break;
         case HTTP_WORKER:
                 net__conn_work(c);
@@ -107,7 +110,7 @@ static void body_complete(struct conn *c)
 /* Whether the app answers without the body, which may never come. */
 static bool answered_before_body(struct conn *c)
 {
-        const struct http_app *app = &c->lp->server->app;
+        const struct http_app *app = net__app(c);
         struct exchange *x = c->x;
         if (!app->before_body || !app->before_body(app->ctx, &x->rq, &x->rs))
                 return false;

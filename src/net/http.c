@@ -121,10 +121,40 @@ void http_resp_head_length(struct http_resp *rs, int64_t length)
         set_body(rs, BODY_NONE, length, NULL, NULL);
 }
 
+/* Whether a header that is a list has this token. */
+static bool list_has(const struct http_req *rq, struct str name, struct str token)
+{
+        struct str value;
+        for (unsigned i = 0; http_req_header_next(rq, name, &i, &value);) {
+                while (value.n) {
+                        if (str_eq_nocase(str_trim(str_cut(&value, ',')), token))
+                                return true;
+                }
+        }
+        return false;
+}
+
+bool http_req_upgrades(const struct http_req *rq, struct str protocol)
+{
+        return rq->head->minor > 0 && rq->body_length == 0 && list_has(rq, STR("Connection"), STR("upgrade")) &&
+               list_has(rq, STR("Upgrade"), protocol);
+}
+
+void http_resp_upgrade(struct http_resp *rs, const char *protocol, http_taker_fn *taker, void *arg)
+{
+        ASSERT(rs->kind == BODY_NONE && !rs->taker);
+        rs->status = 101;
+        http_resp_header(rs, "Upgrade", str_of(protocol));
+        rs->taker = taker;
+        rs->taker_arg = arg;
+}
+
 void http_resp_reset(struct http_resp *rs)
 {
         struct buf head = rs->head;
         void *user = rs->user;
+        if (rs->taker)
+                rs->taker(rs->taker_arg, -1, NULL, NULL, 0);
         if (rs->release)
                 rs->release(rs->arg);
         buf_clear(&head);

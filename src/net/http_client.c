@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "net/chars.h"
 #include "net/http_client_priv.h"
@@ -118,13 +119,20 @@ void client__pool_put(struct http_client *c, struct client_conn *conn)
         client__conn_close(drop);
 }
 
-static struct client_conn *pool_take_any(struct http_client *c, const struct http_endpoint *at)
+/* Whether the one whom the caller wants to talk to is at the other end. */
+static bool is_expected(const struct client_conn *conn, const char *peer_id)
+{
+        return !peer_id || !strcmp(conn->peer_id, peer_id);
+}
+
+static struct client_conn *pool_take_any(struct http_client *c, const struct http_endpoint *at, const char *peer_id)
 {
         LOCK_SCOPE(&c->lock);
         LIST_FOREACH(l, &c->idle) {
                 struct client_conn *conn = LIST_ENTRY(l, struct client_conn, link);
 
-                if (conn->port != at->port || conn->is_tls != at->tls || !str_eq_nocase(str_of(conn->host), at->host))
+                if (conn->port != at->port || conn->is_tls != at->tls ||
+                    !str_eq_nocase(str_of(conn->host), at->host) || !is_expected(conn, peer_id))
                         continue;
                 list_remove(l);
                 c->idle_count--;
@@ -134,11 +142,11 @@ static struct client_conn *pool_take_any(struct http_client *c, const struct htt
 }
 
 /* A kept-alive connection that still looks open, or null. */
-static struct client_conn *pool_take(struct http_client *c, const struct http_endpoint *at)
+static struct client_conn *pool_take(struct http_client *c, const struct http_endpoint *at, const char *peer_id)
 {
         struct client_conn *conn;
 
-        while ((conn = pool_take_any(c, at))) {
+        while ((conn = pool_take_any(c, at, peer_id))) {
                 if (clock_mono_ns() - conn->idle_since_ns < IDLE_MAX_NS && client__conn_alive(conn))
                         return conn;
                 client__conn_close(conn);
@@ -157,14 +165,26 @@ static struct err *tls_of(struct http_client *c, struct tls_ctx **ret)
         return NULL;
 }
 
-static struct err *connect_fresh(struct http_client *c, const struct http_endpoint *at, int64_t total_deadline_ns,
+static struct err *connect_fresh(struct http_client *c, const struct http_client_request *rq, int64_t total_deadline_ns,
                                  struct client_conn **ret)
 {
+        const struct http_endpoint *at = &rq->endpoint;
+        int64_t deadline = MIN(clock_mono_ns() + c->o.connect_timeout_ns, total_deadline_ns);
         struct tls_ctx *tls = NULL;
+        struct client_conn *conn;
 
         if (at->tls)
                 TRY(tls_of(c, &tls));
-        return client__conn_open(at, tls, MIN(clock_mono_ns() + c->o.connect_timeout_ns, total_deadline_ns), ret);
+        TRY(client__conn_open(at, tls, deadline, &conn));
+        if (!is_expected(conn, rq->peer_id)) {
+                struct err *e = err_new(ERR_FOREIGN, STR_FMT ":%u is \"%s\", not \"%s\"", STR_ARG(at->host), at->port,
+                                        conn->peer_id, rq->peer_id);
+
+                client__conn_close(conn);
+                return e;
+        }
+        *ret = conn;
+        return NULL;
 }
 
 /* The request. */
@@ -221,7 +241,8 @@ static struct err *check_request(const struct http_client_request *rq)
         return NULL;
 }
 
-static void build_head(const struct http_client *c, const struct http_client_request *rq, struct buf *b)
+static void build_head(const struct http_client *c, const struct http_client_request *rq, const char *upgrade,
+                       struct buf *b)
 {
         const struct http_endpoint *at = &rq->endpoint;
         bool v6 = str_find(at->host, ':') >= 0;
@@ -237,6 +258,8 @@ static void build_head(const struct http_client *c, const struct http_client_req
         else if (has_body(rq) || !strcmp(rq->method, "PUT") || !strcmp(rq->method, "POST"))
                 buf_printf(b, "Content-Length: %llu\r\n",
                            rq->body_read ? (unsigned long long)rq->body_length : (unsigned long long)rq->body.n);
+        if (upgrade)
+                buf_printf(b, "Connection: Upgrade\r\nUpgrade: %s\r\n", upgrade);
         if (asks_first(rq))
                 buf_adds(b, STR("Expect: 100-continue\r\n"));
         buf_adds(b, STR("\r\n"));
@@ -328,12 +351,12 @@ static struct err *await_continue(struct http_reply *r, bool *ret_stop)
         return e;
 }
 
-static struct err *send_request(struct http_reply *r, const struct http_client_request *rq)
+static struct err *send_request(struct http_reply *r, const struct http_client_request *rq, const char *upgrade)
 {
         AUTO_BUF struct buf head = BUF_INIT;
         bool stop = false, ask = asks_first(rq), together;
 
-        build_head(r->client, rq, &head);
+        build_head(r->client, rq, upgrade, &head);
         together = !rq->body_read && !ask && rq->body.n <= CLIENT_PIECE;
         if (together)
                 buf_adds(&head, rq->body);
@@ -359,8 +382,9 @@ static struct err *read_head(struct http_reply *r)
 }
 
 /* One attempt on one connection, which it owns from now on. *ret_again: the connection was closed before any answer. */
-static struct err *attempt(struct http_client *c, const struct http_client_request *rq, struct client_conn *conn,
-                           int64_t total_deadline_ns, bool *ret_again, struct http_reply **ret)
+static struct err *attempt(struct http_client *c, const struct http_client_request *rq, const char *upgrade,
+                           struct client_conn *conn, int64_t total_deadline_ns, bool *ret_again,
+                           struct http_reply **ret)
 {
         struct http_reply *r = calloc(1, sizeof(*r));
         struct err *e;
@@ -371,9 +395,11 @@ static struct err *attempt(struct http_client *c, const struct http_client_reque
         }
         r->client = c;
         r->conn = conn;
-        r->patience = (struct client_patience){ c->o.idle_timeout_ns, total_deadline_ns };
+        r->patience.idle_ns = rq->idle_timeout_ns ? rq->idle_timeout_ns : c->o.idle_timeout_ns;
+        r->patience.total_deadline_ns = total_deadline_ns;
         r->is_head = !strcmp(rq->method, "HEAD");
-        e = send_request(r, rq);
+        r->upgrades = upgrade != NULL;
+        e = send_request(r, rq, upgrade);
         if (!e || err_code(e) == ERR_CLOSED) {
                 struct err *later = read_head(r); /* after CLOSED: a refusal may have been sent before */
 
@@ -400,17 +426,23 @@ static bool may_repeat(const struct http_client_request *rq)
         return ok && (!rq->body_read || rq->body_rewind);
 }
 
-struct err *http_client_send(struct http_client *c, const struct http_client_request *rq, struct http_reply **ret)
+static int64_t deadline_of(const struct http_client *c, const struct http_client_request *rq)
 {
         int64_t total = rq->total_timeout_ns ? rq->total_timeout_ns : c->o.total_timeout_ns;
-        int64_t deadline = total ? clock_mono_ns() + total : INT64_MAX;
+
+        return total ? clock_mono_ns() + total : INT64_MAX;
+}
+
+struct err *http_client_send(struct http_client *c, const struct http_client_request *rq, struct http_reply **ret)
+{
+        int64_t deadline = deadline_of(c, rq);
         struct client_conn *conn;
         bool again = false;
 
         TRY(check_request(rq));
-        conn = pool_take(c, &rq->endpoint);
+        conn = pool_take(c, &rq->endpoint, rq->peer_id);
         if (conn) {
-                struct err *e = attempt(c, rq, conn, deadline, &again, ret);
+                struct err *e = attempt(c, rq, NULL, conn, deadline, &again, ret);
 
                 if (!e || !again || !may_repeat(rq))
                         return e;
@@ -418,6 +450,52 @@ struct err *http_client_send(struct http_client *c, const struct http_client_req
                 if (rq->body_read)
                         TRY(rq->body_rewind(rq->body_arg));
         }
-        TRY(connect_fresh(c, &rq->endpoint, deadline, &conn));
-        return attempt(c, rq, conn, deadline, &again, ret);
+        TRY(connect_fresh(c, rq, deadline, &conn));
+        return attempt(c, rq, NULL, conn, deadline, &again, ret);
+}
+
+struct err *http_client_upgrade(struct http_client *c, const struct http_client_request *rq, const char *protocol,
+                                struct http_upgraded *ret, struct http_reply **ret_refusal)
+{
+        int64_t deadline = deadline_of(c, rq);
+        struct http_reply *r;
+        struct client_conn *conn;
+        bool again;
+
+        TRY(check_request(rq));
+        if (!has_class(str_of(protocol), CHAR_TOKEN))
+                return err_new(ERR_INVALID, "bad name of a protocol");
+        TRY(connect_fresh(c, rq, deadline, &conn));
+        TRY(attempt(c, rq, protocol, conn, deadline, &again, &r));
+        if (r->head.status != 101) {
+                *ret = (struct http_upgraded){ .fd = -1 };
+                *ret_refusal = r;
+                return NULL;
+        }
+        /* RFC 9110 §7.8: the server names the protocol that it switches to. */
+        if (!str_eq_nocase(http_reply_header(r, STR("Upgrade")), str_of(protocol))) {
+                http_reply_close(r);
+                return err_new(ERR_MALFORMED, "the peer switched to another protocol than %s", protocol);
+        }
+        *ret = (struct http_upgraded){ .fd = conn->fd, .tls = conn->tls };
+        buf_adds(&ret->early, r->rest);
+        conn->fd = -1;
+        conn->tls = NULL;
+        http_reply_close(r);
+        if (ret->early.bad) {
+                http_upgraded_close(ret);
+                return err_static(ERR_NO_MEMORY);
+        }
+        *ret_refusal = NULL;
+        return NULL;
+}
+
+void http_upgraded_close(struct http_upgraded *u)
+{
+        tls_conn_free(u->tls);
+        u->tls = NULL;
+        if (u->fd >= 0)
+                (void)close(u->fd);
+        u->fd = -1;
+        buf_fini(&u->early);
 }

@@ -20,6 +20,7 @@ struct client_conn {
         char host[CLIENT_HOST_MAX];
         uint16_t port;
         bool is_tls;
+        char peer_id[64]; /* what its certificate says; "" without */
         bool reused;      /* has served a request before this one */
         int64_t idle_since_ns;
 };
@@ -63,6 +64,7 @@ struct http_reply {
         bool is_head;      /* of a HEAD request */
         bool all_sent;     /* the request went out whole: else the connection can not be used again */
         bool got_bytes;    /* anything at all came back */
+        bool upgrades;     /* a 101 was asked for, and is a final answer */
         bool have_head, ended, failed;
         struct buf in;     /* the head and what was received with it; not moved once have_head */
         size_t in_at;      /* consumed */

@@ -31,7 +31,7 @@ static enum reply_body body_of(const struct http_reply *r)
 {
         int status = r->head.status;
 
-        if (r->is_head || status == 204 || status == 304)
+        if (r->is_head || status == 101 || status == 204 || status == 304)
                 return REPLY_NONE;
         if (r->head.chunked)
                 return REPLY_CHUNKED;
@@ -52,7 +52,7 @@ struct err *client__reply_advance(struct http_reply *r, bool *ret_continue)
                 case HTTP_PARSE_OK:
                         break;
                 }
-                if (r->head.status >= 200) {
+                if (r->head.status >= 200 || (r->head.status == 101 && r->upgrades)) {
                         r->have_head = true;
                         r->in_at = len;
                         break;
@@ -240,7 +240,7 @@ void http_reply_close(struct http_reply *r)
 {
         if (!r)
                 return;
-        if (r->conn && r->have_head && r->all_sent && r->head.keep_alive && r->body != REPLY_UNTIL_CLOSE) {
+        if (r->conn && r->have_head && r->all_sent && r->head.status != 101 && r->head.keep_alive && r->body != REPLY_UNTIL_CLOSE) {
                 drain(r);
                 if (r->ended && !r->failed && r->rest.n == 0) {
                         client__pool_put(r->client, r->conn);

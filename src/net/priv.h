@@ -106,6 +106,11 @@ struct net_addr {
         unsigned char bytes[16];
 };
 
+/* What the certificate of an internal connection said. */
+struct net_ident {
+        char id[64], org[64];
+};
+
 struct net_loop;
 struct conn {
         struct loop_fd w;
@@ -117,6 +122,7 @@ struct conn {
         struct net_loop *lp;
         struct tls_conn *tls;
         struct exchange *x; /* null when idle */
+        struct net_ident *who; /* internal TLS connections, else null */
         enum conn_state state;
         enum net_sent result; /* of the worker, passed with task */
         bool readable;        /* an edge came and was not used up */
@@ -124,6 +130,7 @@ struct conn {
         bool counted;         /* in the table of addresses */
         bool cold_ok;         /* no worker was free: read a cold file on the loop */
         bool writable;        /* the socket became writable while a worker had it */
+        bool told_due, told_gone; /* PENDING: on_wake was called */
         unsigned listener;
         int64_t since_ns;      /* of this state; HEAD: first byte */
         int64_t window_ns;     /* minimum rate: start and bytes of this window */
@@ -139,6 +146,7 @@ struct net_listener {
         struct loop_fd w;
         struct net_loop *lp;
         unsigned index;
+        void *app_ctx; /* what loop_init of this listener's app returned */
 };
 
 struct net_loop {
@@ -146,7 +154,7 @@ struct net_loop {
         struct loop *loop;
         struct thread *thread;
         unsigned index;
-        void *app_ctx;
+        void *shared_ctx; /* of the server's app */
         uint64_t next_id;
         struct list conns, dead, again;
         bool again_posted;
@@ -171,13 +179,14 @@ struct http_server {
         struct http_app app;
         struct http_limits limits;
         struct pool *pool;
-        struct http_listener *listeners; /* own copies of the addresses */
+        struct http_listener *listeners; /* own copies, `app` filled in */
         char (*bound)[64];
         unsigned nlisteners, nloops;
         struct net_loop *loops;
         struct net_addrs *addrs;
         bool limit_loopback;
         atomic_uint open;
+        atomic_uint posting; /* threads that give a connection back and still have a foot in its loop */
         atomic_bool stopping;
         unsigned nstarted; /* loops that run */
         struct mutex lock; /* with `gone`: a loop stopped, or the last connection ended */
@@ -207,6 +216,11 @@ static inline const struct http_limits *net__limits(const struct conn *c)
         return &c->lp->server->limits;
 }
 
+static inline const struct http_app *net__app(const struct conn *c)
+{
+        return c->lp->server->listeners[c->listener].app;
+}
+
 static inline bool net__is_reading(const struct conn *c)
 {
         return c->state == CONN_IDLE || c->state == CONN_HEAD || c->state == CONN_BODY;
@@ -221,9 +235,11 @@ void net__conn_arm(struct conn *c);
 void net__conn_window(struct conn *c);
 /* Gives the other connections a turn first, then goes on. */
 void net__conn_again(struct conn *c);
+/* The app has the request: waits for its completion, and tells it what happens meanwhile. */
+void net__conn_pending(struct conn *c);
 /* Ends the connection at once; it is freed at the end of the round. */
 void net__conn_close(struct conn *c);
-/* Back to waiting; gives the buffers back when they are empty. */
+/* Back to waiting; gives the buffers back when they are empty. Closes when the server stops. */
 void net__conn_idle(struct conn *c);
 /* The answer was sent, or can not be. Afterwards the state is IDLE, DRAIN, LINGER or CLOSED. */
 void net__conn_done(struct conn *c, bool complete);
@@ -261,6 +277,10 @@ void net__input_process(struct conn *c);
 void net__input_drop(struct conn *c);
 /* Answers a head that is no head. */
 void net__input_refuse(struct conn *c, enum err_code code, const char *why, int status);
+
+/* upgrade.c: on the loop. */
+/* The 101 is out: the socket is the taker's, the connection ends. */
+void net__conn_upgrade(struct conn *c);
 
 /* exchange.c */
 struct exchange *net__exchange_take(struct net_loop *lp);

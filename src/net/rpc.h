@@ -1,14 +1,13 @@
 /* net/rpc.h: calls between nodes, over the intra-cluster port: HTTP/1.1 under mutual TLS.
  *
  * Folders register tables of routes in one struct rpc_server, whose http_app is given to the internal listener; a
- * struct rpc_client calls others. Control
- * messages are JSON, data are raw bytes. A failed handler is answered as {"code": "NOT_FOUND", "message": "…", …} and
- * comes out of the caller's function
- * as an error with the same code, its text prefixed by the peer's id.
+ * struct rpc_client calls others. Control messages are JSON, data are raw bytes. A failed handler is answered as
+ * {"code": "NOT_FOUND", "message": "…", …} and comes out of the caller's function as an error with the same code, its
+ * text prefixed by the peer's id.
  *
  * Who may call: a peer whose certificate names this cluster (O) and a node (CN) that peer_allowed does not refuse. A
- * peer without certificate reaches
- * anonymous routes alone. Before the cluster's uuid is set, nobody else does (STARTING).
+ * peer without certificate reaches anonymous routes alone. Before the cluster's uuid is set, nobody else does
+ * (STARTING).
  *
  * Threads: routes are added before the server starts; rpc_server_set_* and all of the client from any thread, calls
  * block: never from a loop. */
@@ -37,7 +36,6 @@ struct rpc_req {
         void *ctx;                     /* as given to rpc_server_add() */
         void *user;                    /* the handler's, from on_loop to on_wake and handle */
         json_t *extra;                 /* see rpc_error_extra() */
-        struct err *refusal;           /* the server's */
 };
 /* Answers a call: fills rq->resp, or returns an error. What it put into resp before an error is dropped. */
 typedef struct err *rpc_handler_fn(struct rpc_req *rq);
@@ -49,10 +47,11 @@ struct rpc_route {
         enum pool_class cls;           /* of the worker that runs handle */
         rpc_handler_fn *handle;        /* on a worker; null if on_loop never returns HTTP_WORKER */
         /* On the loop, must not block: HTTP_ANSWERED (rq->resp is the answer, or *ret_err is set), HTTP_WORKER, or
-         * HTTP_PENDING: rpc_complete()
-         * later. Null: a worker. */
+         * HTTP_PENDING: rpc_complete() later. Null: a worker. */
         enum http_next (*on_loop)(struct rpc_req *rq, struct err **ret_err);
-        /* On the loop: see http_app.on_wake; rq->http->due_ns is the alarm. May be null. */
+        /* On the loop, about a pending call: see http_app.on_wake; rq->http->due_ns is the alarm. May be null. When
+         * another thread may rpc_complete() the same call, take it off whatever list it is found on, under that list's
+         * lock: who takes it off completes it. */
         void (*on_wake)(struct rpc_req *rq, enum http_wake why);
 };
 struct rpc_server;
@@ -131,8 +130,7 @@ struct rpc_request {
                                            not, have done what was asked */
 };
 /* Sends and reads the head of the answer. 2xx: *ret, ended by http_reply_close(). Else the peer's error. Errors
- * besides: those of http_client.h;
- * FOREIGN: another node is there. */
+ * besides: those of http_client.h; FOREIGN: another node is there. */
 MUST_CHECK struct err *rpc_send(struct rpc_client *c, const struct rpc_peer *peer, const struct rpc_request *rq,
                                 struct http_reply **ret);
 /* rpc_send, and the answer's body is appended to b (null: dropped). */
@@ -140,16 +138,13 @@ MUST_CHECK struct err *rpc_call_with(struct rpc_client *c, const struct rpc_peer
                                      struct buf *b);
 /* A call with a small body (p null: none); the answer's body, at most max bytes, is appended to b (may be null). */
 MUST_CHECK struct err *rpc_call(struct rpc_client *c, const struct rpc_peer *peer, const char *method,
-                                const char *target, struct str body,
-                                int64_t deadline_ns, size_t max, struct buf *b);
+                                const char *target, struct str body, int64_t deadline_ns, size_t max, struct buf *b);
 /* JSON there and back. `in` may be null: no body. ret_out may be null; an empty answer is JSON null. */
 MUST_CHECK struct err *rpc_call_json(struct rpc_client *c, const struct rpc_peer *peer, const char *method,
-                                     const char *target, const json_t *in,
-                                     int64_t deadline_ns, json_t **ret_out);
+                                     const char *target, const json_t *in, int64_t deadline_ns, json_t **ret_out);
 /* A byte stream by HTTP Upgrade (see http_upgraded); the peer's refusal is an error. */
 MUST_CHECK struct err *rpc_upgrade(struct rpc_client *c, const struct rpc_peer *peer, const char *target,
-                                   const char *protocol, int64_t deadline_ns,
-                                   struct http_upgraded *ret);
+                                   const char *protocol, int64_t deadline_ns, struct http_upgraded *ret);
 
 /* One of several calls made at once. */
 struct rpc_fan {
@@ -159,8 +154,7 @@ struct rpc_fan {
         struct err *err;  /* out: null or why not; the caller err_free()s */
 };
 /* Makes n calls at once and waits for all. deadline_ns: for those that have none. At most 64 run at the same time; each
- * that can not get a thread is made
- * by the caller's. */
+ * that can not get a thread is made by the caller's. */
 void rpc_fanout(struct rpc_client *c, struct rpc_fan *calls, size_t n, int64_t deadline_ns);
 
 #endif

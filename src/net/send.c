@@ -27,6 +27,7 @@ static const char *reason_of(int status)
                 int status;
                 const char *reason;
         } table[] = {
+                { 101, "Switching Protocols" },
                 { 200, "OK" },
                 { 201, "Created" },
                 { 202, "Accepted" },
@@ -113,7 +114,7 @@ static int refusal_status(enum err_code code)
 void net__refuse(struct conn *c, enum err_code code, const char *why, int status, bool close)
 {
         struct exchange *x = c->x;
-        const struct http_app *app = &c->lp->server->app;
+        const struct http_app *app = net__app(c);
         http_resp_reset(&x->rs);
         if (app->refuse) {
                 app->refuse(app->ctx, &x->rq, &x->rs, code, why);
@@ -149,7 +150,7 @@ static void strip_body(struct http_resp *rs, bool head_method)
 static void render_framing(struct exchange *x, struct buf *b, bool head_method)
 {
         const struct http_resp *rs = &x->rs;
-        if (rs->status == 204 || rs->status == 304)
+        if (rs->status == 204 || rs->status == 304 || rs->status == 101)
                 return;
         if (rs->length >= 0) {
                 buf_adds(b, STR("Content-Length: "));
@@ -180,7 +181,9 @@ static void render_head(struct conn *c, bool head_method)
         buf_adds(b, buf_str(&rs->head));
         buf_adds(b, date_line());
         render_framing(x, b, head_method);
-        if (!x->keep)
+        if (rs->taker)
+                buf_adds(b, STR("Connection: Upgrade\r\n"));
+        else if (!x->keep)
                 buf_adds(b, STR("Connection: close\r\n"));
         else if (x->rq.head->minor == 0)
                 buf_adds(b, STR("Connection: keep-alive\r\n"));
@@ -192,8 +195,10 @@ void net__answer_prepare(struct conn *c)
         struct exchange *x = c->x;
         struct http_resp *rs = &x->rs;
         bool head_method = x->rq.method == HTTP_HEAD;
-        if (UNLIKELY(rs->head.bad || rs->status < 200 || rs->status > 599))
+        if (UNLIKELY(rs->head.bad || rs->status < (rs->taker ? 101 : 200) || rs->status > (rs->taker ? 101 : 599)))
                 net__refuse(c, ERR_INTERNAL, "the response could not be built", 0, true);
+        if (UNLIKELY(rs->taker && (!x->body.ended || atomic_load(&c->lp->server->stopping))))
+                net__refuse(c, ERR_CLOSED, "no upgrade now", 503, true);
         x->keep = x->rq.head->keep_alive && !rs->close && body_permits_keep(&x->body) &&
                   !atomic_load_explicit(&c->lp->server->stopping, memory_order_relaxed);
         if (rs->kind == BODY_NONE && !head_method)

@@ -146,6 +146,12 @@ static struct err *setup(struct http_server *s, const struct http_server_options
                 return err_static(ERR_NO_MEMORY);
         s->nlisteners = o->nlisteners;
         memcpy(s->listeners, o->listeners, o->nlisteners * sizeof(*s->listeners));
+        for (unsigned i = 0; i < s->nlisteners; i++) {
+                if (!s->listeners[i].app)
+                        s->listeners[i].app = &s->app;
+                if (!s->listeners[i].app->handle)
+                        return err_new(ERR_INVALID, "listener %s has no handler", s->listeners[i].address);
+        }
         for (unsigned l = 0; l < s->nloops; l++)
                 TRY(loop_setup(s, l));
         for (unsigned i = 0; i < s->nlisteners; i++)
@@ -155,8 +161,8 @@ static struct err *setup(struct http_server *s, const struct http_server_options
 
 struct err *http_server_new(const struct http_server_options *o, struct http_server **ret)
 {
-        if (o->nlisteners == 0 || !o->pool || !o->app.handle)
-                return err_new(ERR_INVALID, "a server needs a listener, a pool and a handler");
+        if (o->nlisteners == 0 || !o->pool)
+                return err_new(ERR_INVALID, "a server needs a listener and a pool");
         struct http_server *s = calloc(1, sizeof(*s));
         if (!s)
                 return err_static(ERR_NO_MEMORY);
@@ -185,19 +191,43 @@ const char *http_server_address(struct http_server *s, unsigned listener, char b
         return buf;
 }
 
+/* Listeners of the server's own app share its state of this loop. */
+static void apps_init(struct net_loop *lp)
+{
+        struct http_server *s = lp->server;
+        void *shared = s->app.loop_init ? s->app.loop_init(s->app.ctx) : NULL;
+        for (unsigned i = 0; i < s->nlisteners; i++) {
+                const struct http_app *app = s->listeners[i].app;
+                if (app == &s->app)
+                        lp->listeners[i].app_ctx = shared;
+                else if (app->loop_init)
+                        lp->listeners[i].app_ctx = app->loop_init(app->ctx);
+        }
+        lp->shared_ctx = shared;
+}
+
+static void apps_fini(struct net_loop *lp)
+{
+        struct http_server *s = lp->server;
+        for (unsigned i = 0; i < s->nlisteners; i++) {
+                const struct http_app *app = s->listeners[i].app;
+                if (app != &s->app && app->loop_fini)
+                        app->loop_fini(app->ctx, lp->listeners[i].app_ctx);
+        }
+        if (s->app.loop_fini)
+                s->app.loop_fini(s->app.ctx, lp->shared_ctx);
+}
+
 static void loop_main(void *arg)
 {
         struct net_loop *lp = arg;
-        const struct http_app *app = &lp->server->app;
-        if (app->loop_init)
-                lp->app_ctx = app->loop_init(app->ctx);
+        apps_init(lp);
         struct err *e = net__accept_start(lp);
         if (e)
                 log_err(LOG_ERROR, LOG_FOLDER, e, "loop %u does not accept", lp->index);
         loop_run(lp->loop);
         net__conn_free_dead(lp);
-        if (app->loop_fini)
-                app->loop_fini(app->ctx, lp->app_ctx);
+        apps_fini(lp);
 }
 
 struct err *http_server_start(struct http_server *s)
@@ -248,6 +278,8 @@ void http_server_stop(struct http_server *s, int64_t deadline_mono_ns)
                 thread_join(s->loops[l].thread);
                 s->loops[l].thread = NULL;
         }
+        while (atomic_load(&s->posting) > 0) /* microseconds */
+                clock_sleep_ns(NS_PER_MS / 10);
 }
 
 static void loop_teardown(struct net_loop *lp, unsigned nlisteners)
@@ -302,8 +334,11 @@ void http_server_complete_queue(struct http_req *rq)
 void http_server_complete(struct http_req *rq)
 {
         struct net_loop *lp = CONTAINER_OF(rq, struct exchange, rq)->conn->lp;
-        http_server_complete_queue(rq); /* from here on the request may be gone */
+        struct http_server *s = lp->server;
+        atomic_fetch_add(&s->posting, 1);
+        http_server_complete_queue(rq); /* from here on the request may be gone, and with the last one the server's loops */
         loop_flush(lp);
+        atomic_fetch_sub(&s->posting, 1);
 }
 
 void http_server_complete_flush(struct http_server *s)
