@@ -23,7 +23,7 @@ struct object {
 struct world {
         struct object o[OBJECTS];
 };
-enum op_kind { PUT, DELETE, RENAME, CUSTOM };
+enum op_kind { PUT, DELETE, RENAME, CUSTOM, GIVE, GIVE_OLD, BURY, MOVED };
 struct op {
         enum op_kind kind;
         unsigned object, other;
@@ -37,7 +37,9 @@ static const struct op script[] = {
         { RENAME, 3, 1, 0, false },   { DELETE, 1, 0, 0, false },  { PUT, 1, 0, 70000, false },
         { PUT, 1, 0, 10, false },     { PUT, 1, 0, 80000, false }, { DELETE, 2, 0, 0, false },
         { PUT, 2, 0, 0, false },      { RENAME, 1, 2, 0, false },  { PUT, 0, 0, 3000, false },
-        { RENAME, 2, 0, 0, false },
+        { RENAME, 2, 0, 0, false },   { GIVE, 0, 0, 60000, false }, { GIVE_OLD, 0, 0, 50000, false },
+        { MOVED, 0, 0, 0, false },    { GIVE, 0, 0, 200, false },  { MOVED, 0, 0, 0, false },
+        { PUT, 0, 0, 40000, false },  { BURY, 0, 0, 0, false },    { GIVE, 1, 0, 50000, false },
 };
 #define STEPS ARRAY_LEN(script)
 static const char *const object_names[OBJECTS] = { "zero", "dir/one", "two", "dir/three" };
@@ -62,10 +64,15 @@ static void apply(struct world *w, unsigned step)
         struct object *o = &w->o[op->object];
         switch (op->kind) {
         case PUT:
+        case GIVE:
                 *o = (struct object){ .present = true, .seed = step, .size = op->size };
                 break;
         case DELETE:
+        case BURY:
+        case MOVED:
                 *o = (struct object){ .present = false };
+                break;
+        case GIVE_OLD:
                 break;
         case RENAME:
                 w->o[op->other] = *o;
@@ -75,6 +82,25 @@ static void apply(struct world *w, unsigned step)
                 o->custom = (char)('a' + step);
                 break;
         }
+}
+
+/* A copy from another node, newer than all here, or older than what is here. */
+static struct err *give(struct store *s, const char *name, struct str data, bool old)
+{
+        struct put_attrs a = { .given = true, .version = 9, .epoch = 3, .mtime_ns = 1, .atime_ns = 1 };
+        struct put_result r;
+        a.stamp = (struct stamp){ old ? 5 : store_clock_now(s) + 10, 3 };
+        TRY(test_put_attrs(s, name, data, &a, &r));
+        return r.superseded == old ? NULL : err_new(ERR_INTERNAL, "the wrong stamp won");
+}
+
+static struct err *mark_moved(struct store *s, const struct obj_key *key)
+{
+        AUTO_ARENA struct arena a;
+        struct obj_meta m;
+        arena_init(&a, 4096, 0);
+        TRY(store_record_head(s, key, &a, &m));
+        return store_mark_moved(s, key, m.stamp);
 }
 
 static struct err *run_step(struct store *s, unsigned step, char *buf)
@@ -91,6 +117,13 @@ static struct err *run_step(struct store *s, unsigned step, char *buf)
                 return store_delete(s, &key, NULL, op->fast);
         case RENAME:
                 return store_rename(s, &key, &to, op->fast);
+        case GIVE:
+        case GIVE_OLD:
+                return give(s, object_names[op->object], data_of(step, op->size, buf), op->kind == GIVE_OLD);
+        case BURY:
+                return store_put_tombstone(s, &key, (struct stamp){ store_clock_now(s) + 10, 3 }, 3);
+        case MOVED:
+                return mark_moved(s, &key);
         case CUSTOM:
                 return store_set_custom(s, &key, custom_of((char)('a' + step), cb), true, op->fast);
         }

@@ -1,5 +1,6 @@
 /* Random operations against an oracle in memory: objects of all sizes over several mountpaths, with restarts and
- * changes of the set of mountpaths between them. ORLOP_TEST_SEED replays a run; ORLOP_TEST_STEPS lengthens it. */
+ * changes of the set of mountpaths between them; and the same as a node of a cluster, with copies, tombstones and markers
+ * whose stamps are given at random: the larger one wins, always. ORLOP_TEST_SEED replays a run; ORLOP_TEST_STEPS lengthens it. */
 #include "store/test_store.h"
 
 #define NAMES 60u
@@ -9,12 +10,16 @@ struct expected {
         uint64_t seed, version;
         size_t size;
         char custom; /* 0: none */
+        /* as a node of a cluster */
+        bool record, tombstone, moved;
+        struct stamp stamp;
 };
 struct model {
         struct test_store t;
         struct expected x[NAMES];
         uint64_t random, steps;
         bool away; /* mountpath m1 is disabled */
+        bool many; /* as a node of a cluster */
         struct buf data;
 };
 
@@ -54,6 +59,116 @@ static struct str custom_of(char c, char out[4])
         return c ? (struct str){ out, 4 } : STR_NONE;
 }
 
+/* After a change that gave a stamp itself: it is larger than what was there. */
+static void note(struct model *m, unsigned i)
+{
+        AUTO_ARENA struct arena a;
+        char name[32];
+        struct expected *x = &m->x[i];
+        struct obj_key key = test_key(name_of(i, name));
+        struct obj_meta meta;
+        if (!m->many)
+                return;
+        arena_init(&a, 4096, 0);
+        assert_ok(store_record_head(m->t.s, &key, &a, &meta));
+        assert_true(!x->record || stamp_cmp(meta.stamp, x->stamp) > 0);
+        assert_int_equal(meta.tombstone, !x->present);
+        assert_false(meta.moved);
+        x->record = true;
+        x->tombstone = !x->present;
+        x->moved = false;
+        x->stamp = meta.stamp;
+}
+
+/* What another node sends: a copy or a delete, with a stamp near that of the record here. */
+static void step_given(struct model *m, unsigned i)
+{
+        char name[32], hex[CKSUM_HEX_MAX], cb[4];
+        struct expected *x = &m->x[i], n = { .record = true };
+        struct obj_key key = test_key(name_of(i, name));
+        n.stamp.hlc = (x->record ? x->stamp.hlc : store_clock_now(m->t.s)) + rnd(m, 5) - 2;
+        n.stamp.node = (uint32_t)rnd(m, 3) + 6;
+        int order = x->record ? stamp_cmp(n.stamp, x->stamp) : 1;
+        bool wins = order > 0 || (order == 0 && x->moved);
+        n.tombstone = rnd(m, 3) == 0;
+        if (n.tombstone) {
+                assert_ok(store_put_tombstone(m->t.s, &key, n.stamp, 1));
+        } else {
+                n.present = true;
+                n.seed = rnd(m, 1000000);
+                n.size = size_of(m);
+                n.version = rnd(m, 100) + 1;
+                n.custom = (char)('a' + (char)rnd(m, 26));
+                struct str data = data_of(m, n.seed, n.size);
+                struct put_result r;
+                cksum_of(CKSUM_XXHASH, data.p, data.n, hex);
+                struct put_attrs a = { .cksum_type = CKSUM_XXHASH,
+                                       .cksum = str_of(hex),
+                                       .custom = custom_of(n.custom, cb),
+                                       .fast = rnd(m, 2),
+                                       .given = true,
+                                       .stamp = n.stamp,
+                                       .version = n.version,
+                                       .mtime_ns = 5,
+                                       .atime_ns = 6 };
+                assert_ok(test_put_attrs(m->t.s, name, data, &a, &r));
+                assert_int_equal(r.superseded, order < 0);
+                assert_int_equal(r.noop, order == 0 && !wins);
+        }
+        if (wins)
+                *x = n;
+        assert_true(store_clock_now(m->t.s) >= x->stamp.hlc);
+}
+
+static void step_moved(struct model *m, unsigned i)
+{
+        char name[32];
+        struct expected *x = &m->x[i];
+        struct obj_key key = test_key(name_of(i, name));
+        struct stamp stamp = x->stamp;
+        if (rnd(m, 4) == 0)
+                stamp.hlc++;
+        bool holds = x->record && stamp_cmp(stamp, x->stamp) == 0;
+        assert_code(rnd(m, 2) || !holds || x->moved ? store_mark_moved(m->t.s, &key, stamp)
+                                                    : store_confirm(m->t.s, &key, stamp, rnd(m, 9)),
+                    holds ? ERR_NONE : ERR_PRECONDITION);
+        AUTO_ARENA struct arena a;
+        struct obj_meta meta;
+        arena_init(&a, 4096, 0);
+        if (!x->record)
+                return;
+        assert_ok(store_record_head(m->t.s, &key, &a, &meta));
+        assert_int_equal(stamp_cmp(meta.stamp, x->stamp), 0);
+        assert_int_equal(meta.tombstone, x->tombstone);
+        assert_true(meta.moved || !x->moved);
+        x->moved = meta.moved;
+        x->present = x->present && !meta.moved;
+}
+
+/* What is purged is old and no object; in a mixed set nothing is. */
+static void step_purge(struct model *m)
+{
+        uint64_t before = store_clock_now(m->t.s) - rnd(m, (uint64_t)NS_PER_SEC), n, gone = 0;
+        assert_ok(store_purge(m->t.s, before, NULL, NULL, &n));
+        for (unsigned i = 0; i < NAMES; i++) {
+                AUTO_ARENA struct arena a;
+                char name[32];
+                struct expected *x = &m->x[i];
+                struct obj_key key = test_key(name_of(i, name));
+                struct obj_meta meta;
+                arena_init(&a, 4096, 0);
+                struct err *e = store_record_head(m->t.s, &key, &a, &meta);
+                if (err_code(e) == ERR_NOT_FOUND && x->record) {
+                        assert_true(!x->present && x->stamp.hlc < before);
+                        *x = (struct expected){ .present = false };
+                        gone++;
+                }
+                assert_int_equal(!e, x->record);
+                err_free(e);
+        }
+        assert_int_equal(gone, n);
+}
+
 static void step_put(struct model *m, unsigned i)
 {
         char name[32], hex[CKSUM_HEX_MAX], cb[4];
@@ -81,7 +196,10 @@ static void step_put(struct model *m, unsigned i)
         n.version = x->present ? x->version + 1 : 1;
         assert_int_equal(r.version, n.version);
         assert_int_equal(r.replaced, x->present);
+        n.record = x->record;
+        n.stamp = x->stamp;
         *x = n;
+        note(m, i);
 }
 
 static void step_delete(struct model *m, unsigned i)
@@ -90,7 +208,10 @@ static void step_delete(struct model *m, unsigned i)
         struct obj_key key = test_key(name_of(i, name));
         struct err *e = store_delete(m->t.s, &key, NULL, rnd(m, 2));
         assert_code(e, m->x[i].present ? ERR_NONE : ERR_NOT_FOUND);
-        m->x[i] = (struct expected){ .present = false };
+        if (!m->x[i].present)
+                return;
+        m->x[i].present = false;
+        note(m, i);
 }
 
 static void step_custom(struct model *m, unsigned i)
@@ -99,8 +220,10 @@ static void step_custom(struct model *m, unsigned i)
         struct obj_key key = test_key(name_of(i, name));
         struct err *e = store_set_custom(m->t.s, &key, custom_of(c, cb), rnd(m, 2), rnd(m, 2));
         assert_code(e, m->x[i].present ? ERR_NONE : ERR_NOT_FOUND);
-        if (m->x[i].present)
-                m->x[i].custom = c;
+        if (!m->x[i].present)
+                return;
+        m->x[i].custom = c;
+        note(m, i);
 }
 
 static void step_rename(struct model *m, unsigned i)
@@ -110,10 +233,15 @@ static void step_rename(struct model *m, unsigned i)
         struct obj_key from = test_key(name_of(i, a)), to = test_key(name_of(j, b));
         struct err *e = store_rename(m->t.s, &from, &to, rnd(m, 2));
         assert_code(e, m->x[i].present ? ERR_NONE : ERR_NOT_FOUND);
-        if (i != j && m->x[i].present) {
-                m->x[j] = m->x[i];
-                m->x[i] = (struct expected){ .present = false };
-        }
+        if (i == j || !m->x[i].present)
+                return;
+        struct expected old = m->x[j];
+        m->x[j] = m->x[i];
+        m->x[j].record = old.record;
+        m->x[j].stamp = old.stamp;
+        m->x[i].present = false;
+        note(m, j);
+        note(m, i);
 }
 
 static void check_meta(const struct expected *x, const struct obj_meta *meta)
@@ -167,6 +295,12 @@ static void step_scan(struct model *m)
                 assert_int_equal(seen[i], m->x[i].present && (!prefix.n || i % 3));
 }
 
+static void reopen(struct model *m)
+{
+        test_store_reopen(&m->t);
+        store_set_tombstones(m->t.s, m->many);
+}
+
 /* Another set of mountpaths. Taking one out moves its objects to the others. */
 static void step_set(struct model *m)
 {
@@ -185,7 +319,7 @@ static void step_set(struct model *m)
                 break;
         default:
 #ifndef ORLOP_STORE_MEM
-                test_store_reopen(&m->t);
+                reopen(m);
                 m->away = false; /* all directories of the command line are opened */
 #endif
                 break;
@@ -195,7 +329,14 @@ static void step_set(struct model *m)
 static void step(struct model *m)
 {
         unsigned i = (unsigned)rnd(m, NAMES), dice = (unsigned)rnd(m, 1000);
-        if (dice < 300)
+        if (m->many && rnd(m, 4) == 0) {
+                if (dice < 500)
+                        step_given(m, i);
+                else if (dice < 980)
+                        step_moved(m, i);
+                else
+                        step_purge(m);
+        } else if (dice < 300)
                 step_put(m, i);
         else if (dice < 400)
                 step_delete(m, i);
@@ -211,18 +352,21 @@ static void step(struct model *m)
                 step_set(m);
 #ifndef ORLOP_STORE_MEM
         else if (dice < 993)
-                test_store_reopen(&m->t);
+                reopen(m);
 #endif
 }
 
-static void run(unsigned mountpaths)
+static void run(unsigned mountpaths, bool many)
 {
         const char *seed = getenv("ORLOP_TEST_SEED"), *steps = getenv("ORLOP_TEST_STEPS");
         struct model *m = calloc(1, sizeof *m);
         m->random = seed ? strtoull(seed, NULL, 10) : (uint64_t)clock_wall_ns();
         m->steps = steps ? strtoull(steps, NULL, 10) : 3000;
-        print_message("seed %llu, %u mountpaths\n", (unsigned long long)m->random, mountpaths);
+        m->many = many;
+        print_message("seed %llu, %u mountpaths%s\n", (unsigned long long)m->random, mountpaths,
+                      many ? ", one of many nodes" : "");
         test_store_begin(&m->t, mountpaths);
+        store_set_tombstones(m->t.s, many);
         for (uint64_t i = 0; i < m->steps; i++)
                 step(m);
         step_scan(m);
@@ -239,17 +383,25 @@ static void run(unsigned mountpaths)
 static void test_one(void **state)
 {
         (void)state;
-        run(1);
+        run(1, false);
 }
 
 static void test_three(void **state)
 {
         (void)state;
-        run(3);
+        run(3, false);
+}
+
+static void test_many(void **state)
+{
+        (void)state;
+        run(1, true);
+        run(3, true);
 }
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(test_one), cmocka_unit_test(test_three) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(test_one), cmocka_unit_test(test_three),
+                                            cmocka_unit_test(test_many) };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

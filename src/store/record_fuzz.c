@@ -11,7 +11,8 @@ static void again(struct str k, const struct record *r)
         record_encode(k, r, &b);
         struct err *e = record_decode(k, buf_str(&b), &out);
         ASSERT(!e);
-        ASSERT(out.size == r->size && out.version == r->version && out.where == r->where &&
+        ASSERT(out.size == r->size && out.version == r->version && out.where == r->where && out.moved == r->moved &&
+               out.epoch == r->epoch &&
                str_eq(out.custom, r->custom) && str_eq(out.chunks, r->chunks));
 }
 

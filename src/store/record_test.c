@@ -39,6 +39,8 @@ static struct record sample(void)
 static void same(const struct record *a, const struct record *b)
 {
         assert_int_equal(a->tombstone, b->tombstone);
+        assert_int_equal(a->moved, b->moved);
+        assert_int_equal(a->epoch, b->epoch);
         assert_int_equal(stamp_cmp(a->stamp, b->stamp), 0);
         assert_int_equal(a->version, b->version);
         assert_int_equal(a->size, b->size);
@@ -68,6 +70,8 @@ static void round_trip(const struct record *r)
         assert_int_equal(out.version, r->version);
         assert_int_equal(out.atime_ns, r->atime_ns);
         assert_int_equal(out.tombstone, r->tombstone);
+        assert_int_equal(out.moved, r->moved);
+        assert_int_equal(out.epoch, r->epoch);
 }
 
 static void test_round_trip(void **state)
@@ -83,6 +87,17 @@ static void test_round_trip(void **state)
         round_trip(&r);
         r = (struct record){ .tombstone = true, .stamp = { 5, 1 }, .mtime_ns = -7, .atime_ns = INT64_MAX };
         round_trip(&r);
+        r.epoch = UINT64_MAX;
+        round_trip(&r);
+        r.moved = true;
+        round_trip(&r);
+        r = sample();
+        r.epoch = 1;
+        round_trip(&r);
+        r.moved = true; /* the size of what was handed over, no content */
+        r.where = RECORD_EMPTY;
+        r.id = (struct content_id){ 0, 0 };
+        round_trip(&r);
         r = sample();
         r.where = RECORD_CHUNKS;
         r.id = (struct content_id){ 0, 0 };
@@ -93,6 +108,20 @@ static void test_round_trip(void **state)
         r.nchunks = 5;
         r.max_chunk_size = 2;
         round_trip(&r);
+}
+
+/* What is no object has no content, and of equal stamps a marker counts less. */
+static void test_dead(void **state)
+{
+        (void)state;
+        AUTO_BUF struct buf b = BUF_INIT;
+        struct record a = sample(), m = a, out;
+        m.moved = true;
+        assert_true(record_cmp(&a, &m) > 0 && record_cmp(&m, &a) < 0 && record_cmp(&m, &m) == 0);
+        m.stamp.node++;
+        assert_true(record_cmp(&m, &a) > 0);
+        record_encode(STR("\0\0\0\0\0\0\0\1name"), &m, &b);
+        assert_code(record_decode(STR("\0\0\0\0\0\0\0\1name"), buf_str(&b), &out), ERR_CORRUPT);
 }
 
 /* Every flipped bit of a value, every cut, and a wrong key are found. */
@@ -260,7 +289,7 @@ static void test_custom(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_round_trip), cmocka_unit_test(test_damage), cmocka_unit_test(test_nonsense),
+                cmocka_unit_test(test_round_trip), cmocka_unit_test(test_dead), cmocka_unit_test(test_damage), cmocka_unit_test(test_nonsense),
                 cmocka_unit_test(test_example),    cmocka_unit_test(test_keys),   cmocka_unit_test(test_small),
                 cmocka_unit_test(test_self),       cmocka_unit_test(test_custom),
         };
