@@ -1,9 +1,9 @@
 /* api/list.c: listing buckets and objects: GET /v1/buckets[/B] with {"action":"list"}.
  *
- * An object page is encoded as it is scanned, straight into one buffer: no tree, no memory per entry. A page that grows
- * beyond PAGE_BYTES_MAX ends there with a token, so that memory is bounded whatever page size a client asks for;
- * clients go on at the token in any case. In msgpack the number of entries goes in front of them: room for it is left,
- * and filled in at the end. */
+ * An object page is encoded as it is listed (flow_list: from all targets), straight into one buffer: no tree, no memory
+ * per entry. A page that grows beyond PAGE_BYTES_MAX ends there with a token, so that memory is bounded whatever page
+ * size a client asks for; clients go on at the token in any case. In msgpack the number of entries goes in front of
+ * them: room for it is left, and filled in at the end. */
 #include "api/buckets.h"
 
 #include <stdio.h>
@@ -14,8 +14,6 @@
 
 #define PAGE_BYTES_MAX (16u << 20)
 #define PAGE_DEFAULT 10000 /* wire */
-#define SCAN_STEP 5000     /* names between two looks at the page's size */
-#define SCAN_STEP_FULL 500 /* the same when entries may have custom metadata, of 8 KiB and more */
 #define TIME_FORMAT_MAX 64 /* applied to each entry */
 #define UUID_LEN 10
 
@@ -93,6 +91,7 @@ struct list_msg {
         uint64_t flags;
         int64_t page_size;
         json_t *hdr;
+        const char *target_id; /* of `target`; null: all */
 };
 /* Which members entries get. */
 struct want {
@@ -166,6 +165,7 @@ static struct err *check(struct api_req *r, struct list_msg *m)
                 if (!target || !target->target)
                         return err_new(ERR_NODE_NOT_FOUND, "node " STR_FMT " not present in Smap v%lu",
                                        STR_ARG(m->target), (unsigned long)r->snap->smap_version);
+                m->target_id = target->id;
         }
         if (m->flags & LIST_INVENTORY) {
                 if (m->flags & not_with_inventory || m->start_after.n)
@@ -200,14 +200,6 @@ static void custom_text(struct page *p, struct str custom)
         buf_addc(&p->scratch, ']');
 }
 
-static void location_text(struct page *p, const struct obj_meta *m)
-{
-        struct store *s = p->r->node->store;
-
-        buf_printf(&p->scratch, "t[%s]:mp[%s, %s]", p->r->snap->target->id, store_mountpath_path(s, m->mountpath),
-                   store_mountpath_disk(s, m->mountpath));
-}
-
 /* The text members of an entry, in the wire's order; key is the JSON name or the msgpack one. */
 static void add_text(struct page *p, const char *json_key, const char *msgpack_key, struct str v)
 {
@@ -234,8 +226,9 @@ static uint32_t rich_members(const struct page *p, const struct obj_meta *m)
                           w->location + (w->custom && m->custom.n) + w->copies);
 }
 
-static void add_rich(struct page *p, const struct obj_meta *m)
+static void add_rich(struct page *p, const struct flow_list_entry *e)
 {
+        const struct obj_meta *m = e->meta;
         const struct want *w = &p->want;
 
         if (w->checksum && m->cksum.n)
@@ -249,7 +242,8 @@ static void add_rich(struct page *p, const struct obj_meta *m)
                 add_scratch(p, "version", "v");
         }
         if (w->location) {
-                location_text(p, m);
+                buf_printf(&p->scratch, "t[%s]:mp[" STR_FMT ", " STR_FMT "]", e->target, STR_ARG(e->mountpath),
+                           STR_ARG(e->disk));
                 add_scratch(p, "location", "t");
         }
         if (w->custom && m->custom.n) {
@@ -271,7 +265,7 @@ static void add_msgpack(struct page *p, const struct flow_list_entry *e, unsigne
                 mp_uint(&p->b, m->size);
         }
         if (m) {
-                add_rich(p, m);
+                add_rich(p, e);
                 if (p->want.copies) {
                         mp_str(&p->b, STR("c"));
                         mp_uint(&p->b, m->copies);
@@ -288,7 +282,7 @@ static void add_json(struct page *p, const struct flow_list_entry *e, unsigned f
         buf_adds(&p->b, p->count ? STR(",{\"name\":") : STR("{\"name\":"));
         json_quote(&p->b, e->name);
         if (m) {
-                add_rich(p, m);
+                add_rich(p, e);
                 if (p->want.size && m->size > 0) {
                         buf_adds(&p->b, STR(",\"size\":\""));
                         buf_addu(&p->b, m->size);
@@ -318,30 +312,30 @@ static void visit(void *arg, const struct flow_list_entry *e)
 
 /* ---- objects: the page ---- */
 
+static bool is_large(void *arg)
+{
+        const struct page *p = arg;
+
+        return p->b.n >= PAGE_BYTES_MAX || p->b.bad;
+}
+
 static struct err *scan(struct api_req *r, const struct list_msg *m, struct page *p, struct str *ret_token)
 {
-        size_t left = m->page_size ? (size_t)m->page_size : PAGE_DEFAULT;
         const struct want *w = &p->want;
         struct flow_list_options o = {
                 .prefix = m->prefix,
                 .start_after = m->token.n ? m->token : m->start_after,
+                .page_size = m->page_size ? (size_t)m->page_size : PAGE_DEFAULT,
                 .no_recursion = m->flags & LIST_NO_RECURSION,
                 .full = w->checksum || w->location || w->custom || w->copies,
+                .target = m->target_id,
+                .stop = is_large,
         };
-        bool more = true;
+        struct str last;
+        bool more;
 
-        *ret_token = STR("");
-        while (more && left > 0 && p->b.n < PAGE_BYTES_MAX) {
-                size_t before = p->count;
-                struct str last;
-
-                o.page_size = MIN(left, w->custom ? SCAN_STEP_FULL : SCAN_STEP);
-                TRY(flow_list(r->node, r->bucket, &o, visit, p, r->arena, &more, &last));
-                left -= p->count - before;
-                o.start_after = last;
-        }
-        if (more)
-                *ret_token = o.start_after;
+        TRY(flow_list(r->node, r->bucket, &o, visit, p, r->arena, &more, &last));
+        *ret_token = more ? last : STR("");
         return buf_err(&p->b);
 }
 

@@ -60,15 +60,23 @@ struct flow_list_options {
         size_t page_size;    /* > 0 */
         bool no_recursion;   /* one level: deeper names are folded into directory entries "dir/" */
         bool no_dirs;        /* with no_recursion: directory entries are left out */
-        bool full;           /* decode all of meta; else size and version only */
+        bool full;           /* decode all of meta; else size, version, times only */
+        bool local;          /* only what this process stores, whoever owns it; else the whole bucket: all targets */
+        const char *target;  /* only what lies on this target; null: on any. Not with local */
+        bool (*stop)(void *arg); /* asked after each entry: true ends the page. May be null */
 };
 struct flow_list_entry {
         struct str name;
         bool dir;
-        const struct obj_meta *meta; /* null for directories */
+        const struct obj_meta *meta; /* null for directories; its mountpath is an index at its own target */
+        const char *target;          /* id of the node that has it; null for directories */
+        struct str mountpath, disk;  /* there; with full */
 };
-/* Visits entries in bytewise order of names until the page is full; *ret_more tells that it is full (wire: a token even if
- * nothing follows), *ret_last its last name (arena). */
+/* Visits entries in bytewise order of names until the page is full or stopped; *ret_more tells that (wire: a token even
+ * if nothing follows), *ret_last its last name (arena). Every object that was acknowledged before the call and not
+ * deleted during it is visited exactly once, also while objects move between targets. UNAVAILABLE: a target that may
+ * hold some of them is down or does not answer; CORRUPT, IO: records can not be read there. Entries may have been
+ * visited before an error. */
 MUST_CHECK struct err *flow_list(struct node *n, const struct bucket *b, const struct flow_list_options *o, void (*visit)(void *arg, const struct flow_list_entry *e),
                                  void *arg, struct arena *a, bool *ret_more, struct str *ret_last);
 
