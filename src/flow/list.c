@@ -131,7 +131,7 @@ static struct err *add_target(struct parts *p, const struct snapshot *s, const c
                 return NULL;
         }
         if (!m || !m->up)
-                return err_new(ERR_UNAVAILABLE, "cannot list: t[%s], which may hold objects of the bucket, is down", id);
+                return err_new(ERR_UNAVAILABLE, "cannot list: t[%s] is down, and may hold objects of the bucket", id);
         for (unsigned i = 0; i < p->n; i++)
                 if (p->members[i] == m)
                         return NULL;

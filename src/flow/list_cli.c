@@ -64,8 +64,9 @@ static struct err *write_line(struct list_remotes *r, const struct part *p, size
         struct str prefix = str_percent_encode(&a, r->part.prefix, false),
                    from = str_percent_encode(&a, (struct str){ p->from, p->from_n }, false);
         buf_clear(b);
-        buf_printf(b, "/data/list?bid=%lu&epoch=%lu&n=%zu&bytes=%zu&full=%d&all=%d&dirs=%d&prefix=" STR_FMT "&from=" STR_FMT,
-                   (unsigned long)r->part.bid, (unsigned long)r->part.epoch, rows, r->bytes, r->part.full, r->part.all,
+        buf_printf(b, "/data/list?bid=%lu&epoch=%lu&n=%zu&bytes=%zu", (unsigned long)r->part.bid,
+                   (unsigned long)r->part.epoch, rows, r->bytes);
+        buf_printf(b, "&full=%d&all=%d&dirs=%d&prefix=" STR_FMT "&from=" STR_FMT, r->part.full, r->part.all,
                    r->part.dirs, STR_ARG(prefix), STR_ARG(from));
         return buf_err(b);
 }

@@ -1,8 +1,8 @@
 /* flow/list_local.c: this process's own part of a listing: a scan of its store.
  *
- * The scan sees one state of the records. That state counts only if, once it is fixed, this process still held its lease
- * and knew of no newer epoch: a target without a lease may have been replaced, and one that has seen a newer epoch may
- * have given keys away to somebody who is not asked. */
+ * The scan sees one state of the records. That state counts only if, once it is fixed, this process still held its
+ * lease and knew of no newer epoch: a target without a lease may have been replaced, and one that has seen a newer
+ * epoch may have given keys away to somebody who is not asked. */
 #include "flow/list_merge.h"
 
 #include "os/clock.h"
@@ -128,7 +128,8 @@ static struct err *restart(struct list_source *s, struct str from, size_t want)
 
 static const struct list_source_ops ops = { next, seek, restart };
 
-struct err *flow__list_local_open(struct node *n, const struct list_part *part, struct str from, struct list_source **ret)
+struct err *flow__list_local_open(struct node *n, const struct list_part *part, struct str from,
+                                  struct list_source **ret)
 {
         struct local *l = calloc(1, sizeof(*l));
         if (!l)

@@ -123,7 +123,8 @@ static void take(struct list_merge *m, struct list_source *s)
         m->given = s;
 }
 
-struct err *flow__list_merge_next(struct list_merge *m, size_t want, const struct list_row **ret, const char **ret_target)
+struct err *flow__list_merge_next(struct list_merge *m, size_t want, const struct list_row **ret,
+                                  const char **ret_target)
 {
         if (m->n == 1)
                 return next_single(m, ret, ret_target);

@@ -47,7 +47,7 @@ struct list_merge {
 void flow__list_merge_init(struct list_merge *m, struct list_source *const *src, unsigned n);
 /* The next row that is in force, LIVE or DIR, and whose it is; *ret null at the end. Valid until the next call. */
 MUST_CHECK struct err *flow__list_merge_next(struct list_merge *m, size_t want, const struct list_row **ret,
-                                        const char **ret_target);
+                                             const char **ret_target);
 /* Goes on at the first name >= from, behind the current one. */
 MUST_CHECK struct err *flow__list_merge_seek(struct list_merge *m, struct str from, size_t want);
 
@@ -76,16 +76,18 @@ size_t flow__list_dir_length(struct str name, size_t prefix);
 /* The first position behind a name, or behind all names that begin with dir (which ends in '/'). Returns its length. */
 size_t flow__list_behind(struct str name, bool dir, char ret[static LIST_FROM_MAX]);
 
-/* This process's own part: a scan of its store. all: tombstones and moved markers too. dirs: names below the first '/'
- * behind the prefix are folded into DIR rows. It is the state of one moment at which this process held its lease and
- * knew of no newer epoch: else CONFLICT (epoch) or UNAVAILABLE. */
+/* What is asked of each target. */
 struct list_part {
         uint64_t bid, epoch;
         struct str prefix; /* borrowed */
-        bool full, all, dirs;
+        bool full;         /* all facts */
+        bool all;          /* tombstones and moved markers too */
+        bool dirs;         /* names below the first '/' behind the prefix are folded into DIR rows */
 };
+/* This process's own part: a scan of its store. It is the state of one moment at which this process held its lease and
+ * knew of no newer epoch than the part's: else CONFLICT (epoch) or UNAVAILABLE. */
 MUST_CHECK struct err *flow__list_local_open(struct node *n, const struct list_part *part, struct str from,
-                                        struct list_source **ret);
+                                             struct list_source **ret);
 /* Ends it. Null is fine. */
 void flow__list_local_close(struct list_source *s);
 /* Places of this process's store: all of 0 to n - 1, n <= LIST_PLACES_MAX. Texts live as long as the store. */
@@ -98,11 +100,12 @@ struct list_remote_options {
         struct str from;
         size_t want;         /* about so many rows will be asked for, of all targets together */
         unsigned targets;    /* all together, the local one too */
-        int64_t timeout_ns; /* of each call */
+        int64_t timeout_ns;  /* of each call */
 };
 /* Parts of n members. UNAVAILABLE comes from the first row asked for, if at all. */
-MUST_CHECK struct err *flow__list_remotes_open(struct rpc_client *c, const struct cluster_member *const *members, unsigned n,
-                                          const struct list_remote_options *o, struct list_remotes **ret);
+MUST_CHECK struct err *flow__list_remotes_open(struct rpc_client *c, const struct cluster_member *const *members,
+                                               unsigned n, const struct list_remote_options *o,
+                                               struct list_remotes **ret);
 /* The i-th of them. */
 struct list_source *flow__list_remote(struct list_remotes *r, unsigned i);
 /* Ends all; waits for a call under way. Null is fine. */

@@ -261,7 +261,8 @@ static void check_same(const struct result *a, const struct result *b)
         assert_int_equal(a->n, b->n);
 }
 
-static void list(const struct flow_list_options *o, const char *only, struct result *r, bool *ret_more, struct lister *l)
+static void list(const struct flow_list_options *o, const char *only, struct result *r, bool *ret_more,
+                 struct lister *l)
 {
         struct list_source *src[SOURCES_MAX];
         struct list_merge m;

@@ -1,4 +1,4 @@
-/* flow/list_page.c: pages of a listing between nodes: head, places, rows, and at the very end where the next one begins.
+/* flow/list_page.c: pages of a listing between nodes: head, places, rows, and at the very end where the next begins.
  *
  * Whatever a peer sends is checked: lengths, kinds, the order of names, places that exist, that a next position lies
  * behind the last name (else a listing could go round in circles). */
@@ -175,7 +175,7 @@ static struct err *read_name(struct list_page *p)
         struct str rest = buf_get_lstr(&p->r);
         if (p->r.bad || same > p->name_n || rest.n > OBJECT_NAME_MAX - same || same + rest.n == 0)
                 return malformed("name");
-        /* Greater than the one before: it goes on behind it, or differs upwards in the first byte that is not shared. */
+        /* Greater than the one before: it goes on behind it, or the first byte that is not shared is greater. */
         bool longer = same == p->name_n && (rest.n > 0 || p->name_n == 0);
         if (!longer && (rest.n == 0 || (unsigned char)rest.p[0] <= (unsigned char)p->name[same]))
                 return malformed("order of names");

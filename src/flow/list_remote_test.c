@@ -1,6 +1,6 @@
 /* Parts of other targets over real connections: three stores behind servers of their own, merged by name, against one
- * sorted table; many pages and few rows per page; pushed-down directories; all facts; a target that is gone, and one that
- * lives in another epoch. */
+ * sorted table; many pages and few rows per page; pushed-down directories; all facts; a target that is gone, and one
+ * that lives in another epoch. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,7 +54,8 @@ static void put_name(struct store *s, unsigned i)
         char name[32];
         name_at(i, name);
         struct obj_key key = { BID, str_of(name) };
-        struct put_attrs a = { .fast = true, .cksum_type = CKSUM_XXHASH2, .cksum = STR("0123456789abcdef"), .versioned = true };
+        struct put_attrs a = { .fast = true, .versioned = true, .cksum_type = CKSUM_XXHASH2,
+                               .cksum = STR("0123456789abcdef") };
         struct put_result result;
         struct put *p;
         assert_ok(store_put_begin(s, &key, i % 50, &p));
@@ -263,7 +264,8 @@ static void test_dirs(void **state)
         for (unsigned local = 0; local < 2; local++) {
                 struct result r = { .n = 0 };
                 bool more;
-                struct flow_list_options o = { .prefix = STR(""), .start_after = STR(""), .page_size = 1000, .no_recursion = true };
+                struct flow_list_options o = { .prefix = STR(""), .start_after = STR(""), .page_size = 1000,
+                                               .no_recursion = true };
                 assert_ok(list(&o, local, targets[0].epoch, &r, &more));
                 assert_false(more);
                 assert_int_equal(r.n, NAMES / 100);

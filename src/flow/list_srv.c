@@ -1,7 +1,8 @@
 /* flow/list_srv.c: GET /data/list: a page of this target's part of a listing, for the node that merges (list_cli.c).
  *
- * Query: bid, epoch; prefix and from (names, percent-encoded; rows >= from); n and bytes bound the page; full, all, dirs
- * as in struct list_part. CONFLICT: another epoch is in force here. UNAVAILABLE: no lease. The page: docs/format/list.md. */
+ * Query: bid, epoch; prefix and from (names, percent-encoded; rows >= from); n and bytes bound the page; full, all,
+ * dirs as in struct list_part. CONFLICT: another epoch is in force here. UNAVAILABLE: no lease. The page itself:
+ * docs/format/list.md. */
 #include "flow/list_merge.h"
 #include "net/rpc.h"
 
