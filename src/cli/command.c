@@ -97,6 +97,36 @@ static const struct cli_option job_stop_options[] = {
         { 0, "kind", "KIND", "all jobs of a kind", CLI_NOTHING },
         { 0 },
 };
+static const struct cli_option token_options[] = {
+        { 0, "ttl", "DURATION", "how long it can be used (1h)", CLI_NOTHING },
+        { 0, "uses", "N", "how many nodes may join with it (1)", CLI_NOTHING },
+        { 0 },
+};
+static const struct cli_option moving_options[] = {
+        { 'w', "wait", NULL, "wait until all objects are where they belong", CLI_NOTHING },
+        OPT_PROGRESS,
+        { 0 },
+};
+static const struct cli_option decommission_options[] = {
+        { 0, "rm-data", NULL, "remove what the node stores, once it has moved", CLI_NOTHING },
+        { 0, "keep-config", NULL, "keep its settings, so that it can join again", CLI_NOTHING },
+        { 0, "no-shutdown", NULL, "let the process run on", CLI_NOTHING },
+        { 'f', "force", NULL, "do not ask", CLI_NOTHING },
+        { 'w', "wait", NULL, "wait until all objects are where they belong", CLI_NOTHING },
+        OPT_PROGRESS,
+        { 0 },
+};
+static const struct cli_option cluster_remove_options[] = {
+        { 0, "lost", NULL, "its disks are lost: what only it stores is given up", CLI_NOTHING },
+        { 'f', "force", NULL, "do not ask", CLI_NOTHING },
+        { 0 },
+};
+static const struct cli_option shutdown_options[] = {
+        { 'f', "force", NULL, "do not ask", CLI_NOTHING },
+        { 'w', "wait", NULL, "wait until all objects of the node have moved", CLI_NOTHING },
+        OPT_PROGRESS,
+        { 0 },
+};
 static const struct cli_option log_options[] = {
         { 0, "severity", "LEVEL", "info, warning or error and above", CLI_NOTHING },
         { 'f', "follow", NULL, "go on as the log grows", CLI_NOTHING },
@@ -167,6 +197,33 @@ static const struct cli_command commands[] = {
         { .name = "bucket props reset", .synopsis = "BUCKET", .summary = "set all properties to the cluster's defaults", .min_args = 1, .max_args = 1,
           .complete = CLI_BUCKET, .run = cli__run_props_reset },
         { .name = "status", .synopsis = "", .summary = "show health, nodes, capacity and uptime of the cluster", .run = cli__run_status },
+        { .name = "cluster show", .synopsis = "", .summary = "show nodes, primary, and whether all objects are where they belong", .run = cli__run_cluster_show },
+        { .name = "cluster nodes", .synopsis = "", .summary = "list nodes, those that are down too", .run = cli__run_cluster_nodes },
+        { .name = "cluster token", .synopsis = "", .summary = "make a token with which new nodes join",
+          .details = "Whoever has the token can join the cluster and then sees all that it stores: treat it as a password.",
+          .examples = "  orlopd --cluster-listen 10.0.0.2:9080 --join $(orlop cluster token) /data", .options = token_options, .run = cli__run_token },
+        { .name = "cluster join-help", .synopsis = "", .summary = "make a token and print how a new node joins with it", .options = token_options,
+          .run = cli__run_join_help },
+        { .name = "cluster maintenance start", .synopsis = "NODE...", .summary = "move objects away from nodes, which stay in the cluster",
+          .details = "A storage node in maintenance gets no requests for objects; its objects move to the others. Stop it only when it is empty (--wait).",
+          .options = moving_options, .min_args = 1, .max_args = 100, .run = cli__run_maintenance },
+        { .name = "cluster maintenance stop", .synopsis = "NODE...", .summary = "take nodes back into service", .options = moving_options, .min_args = 1,
+          .max_args = 100, .run = cli__run_maintenance },
+        { .name = "cluster decommission", .synopsis = "NODE...", .summary = "move objects away from nodes, then let them leave for good",
+          .options = decommission_options, .min_args = 1, .max_args = 100, .run = cli__run_decommission },
+        { .name = "cluster remove", .synopsis = "NODE", .summary = "forget a node that does not come back",
+          .details = "Refused while it may store what no other node has, unless --lost is given: then that is given up.", .options = cluster_remove_options,
+          .min_args = 1, .max_args = 1, .run = cli__run_cluster_remove },
+        { .name = "cluster shutdown", .synopsis = "[NODE...]", .summary = "stop all nodes, or some after their objects have moved",
+          .options = shutdown_options, .max_args = 100, .run = cli__run_cluster_shutdown },
+        { .name = "cluster primary", .synopsis = "", .summary = "show the primary", .run = cli__run_primary },
+        { .name = "cluster primary set", .synopsis = "NODE", .summary = "make another proxy the primary", .min_args = 1, .max_args = 1,
+          .run = cli__run_primary_set },
+        { .name = "cluster rebalance status", .synopsis = "", .summary = "show how far objects have moved", .options = moving_options,
+          .run = cli__run_rebalance_status },
+        { .name = "cluster rebalance start", .synopsis = "", .summary = "move objects to where they belong", .options = moving_options,
+          .run = cli__run_rebalance_start },
+        { .name = "cluster rebalance stop", .synopsis = "", .summary = "stop moving objects; they stay reachable", .run = cli__run_rebalance_stop },
         { .name = "config show", .synopsis = "[SECTION]", .summary = "show the configuration", .options = node_options, .max_args = 1,
           .run = cli__run_config_show },
         { .name = "config set", .synopsis = "KEY=VALUE...", .summary = "change the configuration",

@@ -50,7 +50,7 @@ void cli__help_all(FILE *f, const char *group)
         for (unsigned i = 0; i < n; i++) {
                 if (group && (strncmp(all[i].name, group, len) != 0 || all[i].name[len] != ' '))
                         continue;
-                fprintf(f, "  %-20s  %s\n", all[i].name, all[i].summary);
+                fprintf(f, "  %-26s  %s\n", all[i].name, all[i].summary);
         }
         fprintf(f, "\noptions of every command\n");
         print_options(f, cli_global_options);

@@ -54,19 +54,20 @@ static char *daemon_path(void)
         return strdup("orlopd");
 }
 
-int cli__run_fsck(struct cli *c, const struct cli_args *a)
+/* Becomes `orlopd WORD...` with those flags that were given, and the arguments. */
+static int run_daemon(const struct cli *c, const struct cli_args *a, const char *const *words, const char *const *flags)
 {
-        AUTO_FREE const char **argv = calloc(a->npos + 6, sizeof(*argv));
+        AUTO_FREE const char **argv = calloc(a->npos + 8, sizeof(*argv));
         AUTO_FREE char *path = daemon_path();
         size_t n = 0;
         if (!argv || !path)
                 return cli__fail_err(err_static(ERR_NO_MEMORY));
         argv[n++] = "orlopd";
-        argv[n++] = "fsck";
-        if (cli_has(a, "repair"))
-                argv[n++] = "--repair";
-        if (cli_has(a, "rebuild"))
-                argv[n++] = "--rebuild";
+        for (unsigned i = 0; i < 2 && words[i]; i++)
+                argv[n++] = words[i];
+        for (unsigned i = 0; i < 2 && flags[i]; i++)
+                if (cli_has(a, flags[i] + 2))
+                        argv[n++] = flags[i];
         if (c->json)
                 argv[n++] = "--json";
         for (unsigned i = 0; i < a->npos; i++)
@@ -75,4 +76,10 @@ int cli__run_fsck(struct cli *c, const struct cli_args *a)
         execvp(path, (char **)(uintptr_t)argv);
         cli__error("cannot run %s: %s. It must be installed beside orlop or be in the search path", path, strerror(errno));
         return CLI_FAILED;
+}
+
+int cli__run_fsck(struct cli *c, const struct cli_args *a)
+{
+        static const char *const words[] = { "fsck", NULL }, *const flags[] = { "--repair", "--rebuild" };
+        return run_daemon(c, a, words, flags);
 }

@@ -225,6 +225,11 @@ int cli__target(struct cli *c, const struct cli_args *a, char ret[static 64]);
 /* Says that a job was started, and waits for it with --wait. */
 int cli__job_started(struct cli *c, const struct cli_args *a, const char *what, const char *id);
 
+/* What /v1/orlop/cluster says: members and placements; null when the server does not know it. Caller json_decref()s. */
+json_t *cli__cluster_state(struct cli *c);
+/* Names of the targets that may still hold what is not theirs any more, each once: "a, b"; and how many. state may be null. */
+void cli__cluster_pending(const json_t *state, struct buf *names, unsigned *ret_n);
+
 /* ---- commands ---- */
 
 int cli__run_ls(struct cli *c, const struct cli_args *a);
@@ -257,6 +262,19 @@ int cli__run_job_show(struct cli *c, const struct cli_args *a);
 int cli__run_job_wait(struct cli *c, const struct cli_args *a);
 int cli__run_job_stop(struct cli *c, const struct cli_args *a);
 int cli__run_job_start(struct cli *c, const struct cli_args *a);
+int cli__run_cluster_show(struct cli *c, const struct cli_args *a);
+int cli__run_cluster_nodes(struct cli *c, const struct cli_args *a);
+int cli__run_token(struct cli *c, const struct cli_args *a);
+int cli__run_join_help(struct cli *c, const struct cli_args *a);
+int cli__run_primary(struct cli *c, const struct cli_args *a);
+int cli__run_primary_set(struct cli *c, const struct cli_args *a);
+int cli__run_maintenance(struct cli *c, const struct cli_args *a);
+int cli__run_decommission(struct cli *c, const struct cli_args *a);
+int cli__run_cluster_remove(struct cli *c, const struct cli_args *a);
+int cli__run_cluster_shutdown(struct cli *c, const struct cli_args *a);
+int cli__run_rebalance_start(struct cli *c, const struct cli_args *a);
+int cli__run_rebalance_stop(struct cli *c, const struct cli_args *a);
+int cli__run_rebalance_status(struct cli *c, const struct cli_args *a);
 int cli__run_log(struct cli *c, const struct cli_args *a);
 int cli__run_fsck(struct cli *c, const struct cli_args *a);
 int cli__run_version(struct cli *c, const struct cli_args *a);
