@@ -200,12 +200,15 @@ static void collect(void *arg, const struct flow_list_entry *e)
         r->n++;
 }
 
-/* All three by RPC, or the first one as this process's own part. */
+/* All three by RPC, or the first one as this process's own part. want: what the parts are told, 0: the truth; a small
+ * number makes many pages, most of them read ahead. fold: directories are folded here, not at the targets. */
+static unsigned want;
+static bool fold;
 static struct err *list(const struct flow_list_options *o, bool local, uint64_t epoch, struct result *r, bool *ret_more)
 {
         const struct cluster_member *members[TARGETS];
         struct list_part part = { .bid = BID, .epoch = epoch, .prefix = o->prefix, .full = o->full,
-                                  .dirs = o->no_recursion };
+                                  .dirs = o->no_recursion && !fold };
         struct list_source *src[TARGETS], *own = NULL;
         struct list_remotes *remotes;
         struct lister l;
@@ -215,8 +218,8 @@ static struct err *list(const struct flow_list_options *o, bool local, uint64_t 
         struct str from = { l.from, l.from_n };
         for (unsigned i = local; i < TARGETS; i++)
                 members[n++] = &targets[i].member;
-        struct list_remote_options ro = { .part = &part, .from = from, .want = o->page_size, .targets = TARGETS,
-                                          .timeout_ns = 5 * NS_PER_SEC };
+        struct list_remote_options ro = { .part = &part, .from = from, .want = want ? want : o->page_size,
+                                          .targets = TARGETS, .timeout_ns = 5 * NS_PER_SEC };
         assert_ok(flow__list_remotes_open(client, members, n, &ro, &remotes));
         for (unsigned i = 0; i < n; i++)
                 src[i] = flow__list_remote(remotes, i);
@@ -254,16 +257,55 @@ static void test_whole(void **state)
         static const size_t sizes[] = { 1 << 20, NAMES, 1000, 333 };
         sort_names();
         for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
-                for (unsigned k = 0; k < 4; k++)
+                for (unsigned k = 0; k < 8; k++) {
+                        want = k & 4 ? 1 : 0;
                         check_whole(sizes[i], k & 1, k & 2);
+                }
+        want = 0;
+}
+
+/* Everything that was read is given up, also what a call under way brings. */
+static void test_restart(void **state)
+{
+        (void)state;
+        struct list_part part = { .bid = BID, .epoch = targets[0].epoch, .prefix = STR("") };
+        struct list_remote_options o = { .part = &part, .from = STR(""), .want = 1, .targets = 1,
+                                         .timeout_ns = 5 * NS_PER_SEC };
+        const struct cluster_member *m = &targets[2].member;
+        struct list_remotes *remotes;
+        assert_ok(flow__list_remotes_open(client, &m, 1, &o, &remotes));
+        struct list_source *s = flow__list_remote(remotes, 0);
+        static const char *const places[] = { "d20/", "d05/", "d39/", "d00/" };
+        for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+                assert_ok(s->ops->restart(s, str_of(places[i]), 1));
+                for (unsigned k = 0; k < 70; k++) {
+                        assert_ok(s->ops->next(s));
+                        if (k == 0)
+                                assert_true(str_starts(s->row->name, str_of(places[i])));
+                        if (!s->row)
+                                break;
+                }
+        }
+        assert_ok(s->ops->seek(s, STR("d30/"), 1));
+        assert_ok(s->ops->next(s));
+        assert_true(str_starts(s->row->name, STR("d30/")));
+        assert_ok(s->ops->seek(s, STR("d3"), 1)); /* where it is already */
+        assert_ok(s->ops->next(s));
+        assert_true(str_starts(s->row->name, STR("d30/")));
+        assert_ok(s->ops->seek(s, STR("e"), 1));
+        assert_ok(s->ops->next(s));
+        assert_null(s->row);
+        flow__list_remotes_close(remotes);
 }
 
 static void test_dirs(void **state)
 {
         (void)state;
-        for (unsigned local = 0; local < 2; local++) {
+        for (unsigned k = 0; k < 4; k++) {
+                bool local = k & 1, more;
                 struct result r = { .n = 0 };
-                bool more;
+                fold = k & 2;
+
                 struct flow_list_options o = { .prefix = STR(""), .start_after = STR(""), .page_size = 1000,
                                                .no_recursion = true };
                 assert_ok(list(&o, local, targets[0].epoch, &r, &more));
@@ -276,6 +318,7 @@ static void test_dirs(void **state)
                 assert_int_equal(r.n, 100 - 15 + 1); /* the multiples of 7 from 700 to 799 lie in d07/x/ */
                 assert_string_equal(r.last, "d07/x/");
         }
+        fold = false;
 }
 
 static void test_prefix(void **state)
@@ -313,6 +356,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_whole),
+                cmocka_unit_test(test_restart),
                 cmocka_unit_test(test_dirs),
                 cmocka_unit_test(test_prefix),
                 cmocka_unit_test(test_failures),
