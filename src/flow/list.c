@@ -13,7 +13,7 @@
 #include "os/clock.h"
 
 #define CONFLICT_WAIT_NS (20 * NS_PER_MS)
-#define CONFLICT_MAX_NS (15 * NS_PER_SEC) /* an epoch opens within milliseconds, or its targets are found to be down */
+#define CONFLICT_MAX_NS (15 * NS_PER_SEC) /* without one entry; targets hear of an epoch in milliseconds, or are down */
 #define CALL_TIMEOUT_NS (10 * NS_PER_SEC)
 #define SEEK_WANT 64 /* rows read behind a directory at first: the next one may be near */
 
@@ -230,10 +230,13 @@ static struct err *list_all(struct node *n, const struct bucket *b, struct liste
 {
         int64_t end = clock_mono_ns() + CONFLICT_MAX_NS;
         for (;;) {
+                size_t before = l->count;
                 struct err *e = attempt(n, b, l);
                 if (err_code(e) != ERR_CONFLICT)
                         return e;
-                if (clock_mono_ns() >= end)
+                if (l->count > before)
+                        end = clock_mono_ns() + CONFLICT_MAX_NS;
+                else if (clock_mono_ns() >= end)
                         return err_recode(e, ERR_UNAVAILABLE, "cannot list");
                 err_free(e);
                 clock_sleep_ns(CONFLICT_WAIT_NS);

@@ -18,6 +18,9 @@
 #define BYTES_MIN ((size_t)64 << 10)
 #define BYTES_MAX ((size_t)512 << 10)
 #define BODY_MAX ((size_t)4 << 20)   /* a page passes its bound by one row, and its head has the places */
+/* Targets purge tombstones and markers half a minute after they have become useless. Pages that are further apart than
+ * that could miss a name on its way from one target to another. */
+#define AGE_MAX_NS (15 * NS_PER_SEC)
 
 /* One target's part. */
 struct part {
@@ -41,6 +44,7 @@ struct list_remotes {
         int64_t timeout_ns;
         size_t want, given;     /* rows the caller wants, and has got, since the last start */
         size_t bytes;           /* of a page */
+        int64_t begun_ns;       /* all parts in use were read after it, the local one too */
         unsigned n;
         struct part *parts;
         /* The round under way. */
@@ -244,6 +248,8 @@ static struct err *next_page(struct part *p)
                 p->failed = NULL;
                 return e;
         }
+        if (clock_mono_ns() - p->all->begun_ns > AGE_MAX_NS)
+                return err_new(ERR_CONFLICT, "what was read of other targets is too old");
         TRY(open_page(p));
         look_ahead(p);
         return NULL;
@@ -308,6 +314,7 @@ static struct err *restart(struct list_source *s, struct str from, size_t want)
         forget(p, from);
         p->all->want = want;
         p->all->given = 0;
+        p->all->begun_ns = clock_mono_ns();
         return NULL;
 }
 
@@ -340,6 +347,7 @@ struct err *flow__list_remotes_open(struct rpc_client *c, const struct cluster_m
         r->targets = o->targets;
         r->timeout_ns = o->timeout_ns;
         r->want = o->want;
+        r->begun_ns = clock_mono_ns();
         r->bytes = MIN(MAX(BYTES_ALL / (2 * (size_t)n), BYTES_MIN), BYTES_MAX);
         r->parts = calloc(n, sizeof(*r->parts));
         r->calls = calloc(n, sizeof(*r->calls));

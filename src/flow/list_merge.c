@@ -4,9 +4,8 @@
 #include "os/clock.h"
 
 #define LOOKS_MAX 2
-/* Targets purge tombstones and markers half a minute after they have become useless: nothing that was read ahead may be
- * older than that, or a name could be missed on its way from one target to another. */
-#define AGE_MAX_NS (10 * NS_PER_SEC)
+/* What was read must not get old (list_cli.c): a long listing starts anew where it is now and then. */
+#define AGE_MAX_NS (5 * NS_PER_SEC)
 #define CLOCK_EVERY 512u
 #define LOOK_WANT 64 /* rows that are probably wanted behind a name that is looked at again */
 

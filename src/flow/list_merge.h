@@ -23,7 +23,8 @@ struct list_source_ops {
         /* Goes to the first row >= from, which is not before the current one; next() reads it. What was read ahead may
          * be used. `want`: about so many rows will be asked for, of all sources together. */
         struct err *(*seek)(struct list_source *s, struct str from, size_t want);
-        /* The same, but nothing that was read before this call is used; from may lie before the current row. */
+        /* The same, but nothing that was read before this call is used; from may lie before the current row. Called for
+         * all sources of a merge, in their order: those of other targets first. */
         struct err *(*restart)(struct list_source *s, struct str from, size_t want);
 };
 struct list_source {
@@ -102,7 +103,8 @@ struct list_remote_options {
         unsigned targets;    /* all together, the local one too */
         int64_t timeout_ns;  /* of each call */
 };
-/* Parts of n members. UNAVAILABLE comes from the first row asked for, if at all. */
+/* Parts of n members; a local part, if there is one, is opened after this. Errors come with the rows: UNAVAILABLE; and
+ * CONFLICT, when the epoch has changed or what was read has become too old to go with what comes. */
 MUST_CHECK struct err *flow__list_remotes_open(struct rpc_client *c, const struct cluster_member *const *members,
                                                unsigned n, const struct list_remote_options *o,
                                                struct list_remotes **ret);
