@@ -39,21 +39,20 @@ static void add_snap(struct moved *m, const json_t *snap)
                 str_copy(m->err, sizeof(m->err), str_of(err));
 }
 
-/* The rebalance of this id on all targets; "" the newest. NOT_FOUND: there is none. */
-static int read_moved(struct cli *c, const char *id, bool active, struct moved *m)
+/* The rebalance of this id on all targets; "" the newest. CLI_NOT_FOUND, silently: there is none. */
+static int read_moved(struct cli *c, const char *id, struct moved *m)
 {
         AUTO_BUF struct buf body = BUF_INIT;
         AUTO_JSON json_t *nodes = NULL;
         struct json_w w;
         const char *node;
         json_t *snaps;
+        bool any = false;
         *m = (struct moved){ .objects = 0 };
         jw_init(&w, &body, false);
         jw_object(&w, NULL);
         jw_cstr(&w, "id", id);
         jw_cstr(&w, "kind", "rebalance");
-        if (active)
-                jw_bool(&w, "show_active", true);
         jw_object_end(&w);
         int code = cli__find_json(c, "/v1/cluster", "what=qryxstats", NULL, buf_cstr(&body), &nodes);
         if (code)
@@ -61,10 +60,11 @@ static int read_moved(struct cli *c, const char *id, bool active, struct moved *
         json_object_foreach(nodes, node, snaps)
         {
                 size_t n = json_array_size(snaps);
+                any = any || n > 0;
                 for (size_t i = 0; i < (id[0] ? n : MIN(n, (size_t)1)); i++) /* the newest is the first */
                         add_snap(m, json_array_get(snaps, i));
         }
-        return CLI_OK;
+        return any ? CLI_OK : CLI_NOT_FOUND;
 }
 
 static bool add_summary(void *arg, const struct orlop_summary *s)
@@ -118,7 +118,7 @@ static int wait_rebalance(struct cli *c, const struct cli_args *a, const char *i
         cli__progress_init(c, a, &p);
         estimate(c, &p);
         for (;;) {
-                code = read_moved(c, id, false, m);
+                code = read_moved(c, id, m);
                 if (code == CLI_NOT_FOUND && waited_for(c) > 0)
                         code = CLI_OK; /* the next part is about to start */
                 else if (code || (!m->running && (m->failed || waited_for(c) == 0)))
@@ -300,15 +300,12 @@ static void status_text(const struct cli *c, const struct moved *m, const char *
 
 int cli__run_rebalance_status(struct cli *c, const struct cli_args *a)
 {
-        struct moved m;
-        int code = read_moved(c, "", false, &m);
+        struct moved m = { .objects = 0 };
+        int code = cli_has(a, "wait") ? wait_rebalance(c, a, "", &m) : CLI_OK;
+        if (!code)
+                code = read_moved(c, "", &m);
         if (code && code != CLI_NOT_FOUND)
                 return code;
-        if (cli_has(a, "wait")) {
-                code = wait_rebalance(c, a, "", &m);
-                if (code)
-                        return code;
-        }
         AUTO_JSON json_t *cluster = cli__cluster_state(c);
         bool any = code != CLI_NOT_FOUND;
         status_text(c, &m, !any ? "no rebalance" : m.running ? "running" : m.failed ? "failed" : "finished", cluster);
