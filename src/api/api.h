@@ -9,8 +9,10 @@
 #include "os/logfile.h"
 
 struct api;
+struct rpc_server;
 struct api_options {
         struct node *node;
+        struct rpc_server *rpc;        /* of the cluster port: gets the routes for other nodes; null: none */
         struct pool *pool;
         struct logfile *log;
         struct tls_ctx *tls;           /* of the public listener; null: plain */
@@ -23,8 +25,10 @@ MUST_CHECK struct err *api_new(const struct api_options *o, struct api **ret);
 void api_free(struct api *a);
 /* Fills the server's app. */
 void api_app(struct api *a, struct http_app *ret);
-/* Hands over what exists only after the server is bound and the store open, before the server starts. url:
- * "http://127.0.0.1:8080". */
+/* Ends what it does by itself, before the cluster closes. */
+void api_stop(struct api *a);
+/* Hands over what exists only after the server is bound and the store open, before the server and the cluster
+ * (cluster_start) start. url: "http://127.0.0.1:8080". */
 MUST_CHECK struct err *api_ready(struct api *a, struct jobs *jobs, const char *url, struct http_server *s);
 /* Renders the ready-made header lines of an object's GET answer (store_options.render). */
 void api_render_object(const struct obj_key *key, const struct obj_meta *meta, struct buf *out);

@@ -1,6 +1,7 @@
 /* api/buckets.c: /v1/buckets: making, showing, changing and ending buckets; and the refusals of what is not built or
  * needs a remote bucket. */
 #include "api/buckets.h"
+#include "api/relay.h"
 
 /* ---- create, destroy, show ---- */
 
@@ -61,7 +62,8 @@ static struct err *destroy(struct api_req *r)
         uint64_t bid;
 
         TRY(cluster_bucket_destroy(r->node->cluster, &r->bck, &bid));
-        TRY(store_bucket_drop(r->node->store, bid));
+        if (r->node->store)
+                TRY(store_bucket_drop(r->node->store, bid));
         api_reply_empty(r, 200);
         return NULL;
 }
@@ -80,8 +82,16 @@ struct err *api__bucket_props_header(struct api_req *r, const struct bucket *b)
 
 static struct err *head(struct api_req *r)
 {
-        if (api_param(r, "bsumm_remote").n)
+        if (api_param(r, "bsumm_remote").n) { /* a job */
+                bool done = false;
+
+                TRY(api__relay_primary(r, &done));
+                if (done)
+                        return NULL;
+                if (!r->bucket) /* this node became the primary just now */
+                        TRY(api_find_bucket(r, &r->bck, &r->bucket));
                 return api__summary_head(r);
+        }
         if (r->object.n)
                 return err_new(ERR_INVALID,
                                "invalid request: prefix \"" STR_FMT "\" without query parameter bsumm_remote",
@@ -297,16 +307,18 @@ static struct err *no_etl(struct api_req *r)
 
 const struct api_route api_routes_buckets[] = {
         { HTTP_GET, "buckets", "list", NEED_ENVELOPE, 0, api__bucket_list_any },
-        { HTTP_GET, "buckets", "summary-bck", NEED_ENVELOPE, 0, api__summary_get },
+        { HTTP_GET, "buckets", "summary-bck", NEED_ENVELOPE | NEED_PRIMARY, 0, api__summary_get },
         { HTTP_GET, "buckets", "summary-shard", NEED_ENVELOPE, 0, shard_summary },
         { HTTP_GET, "buckets", "show-inventory", NEED_ENVELOPE, 0, show_inventory },
         { HTTP_GET, "buckets", NULL, NEED_NONE, 0, api__bucket_list_any },
         /* Without its bit too: clients read the properties before they change them, the access bits among them. */
         { HTTP_HEAD, "buckets", NULL, NEED_BUCKET, 0, head },
-        { HTTP_POST, "buckets", "create-bck", NEED_ENVELOPE | NEED_BUCKET_NAME, 0, create },
-        { HTTP_POST, "buckets", "move-bck", NEED_ENVELOPE | NEED_BUCKET, ACCESS_MOVE_BCK, api__bucket_move },
-        { HTTP_POST, "buckets", "copy-bck", NEED_ENVELOPE | NEED_BUCKET, ACCESS_GET | ACCESS_LIST, api__bucket_copy },
-        { HTTP_POST, "buckets", "copy-listrange", NEED_ENVELOPE | NEED_BUCKET, ACCESS_GET | ACCESS_LIST,
+        { HTTP_POST, "buckets", "create-bck", NEED_ENVELOPE | NEED_PRIMARY | NEED_BUCKET_NAME, 0, create },
+        { HTTP_POST, "buckets", "move-bck", NEED_ENVELOPE | NEED_PRIMARY | NEED_BUCKET, ACCESS_MOVE_BCK,
+          api__bucket_move },
+        { HTTP_POST, "buckets", "copy-bck", NEED_ENVELOPE | NEED_PRIMARY | NEED_BUCKET, ACCESS_GET | ACCESS_LIST,
+          api__bucket_copy },
+        { HTTP_POST, "buckets", "copy-listrange", NEED_ENVELOPE | NEED_PRIMARY | NEED_BUCKET, ACCESS_GET | ACCESS_LIST,
           api__bucket_copy_list },
         { HTTP_POST, "buckets", "etl-bck", NEED_ENVELOPE | NEED_BUCKET, 0, no_etl },
         { HTTP_POST, "buckets", "etl-listrange", NEED_ENVELOPE | NEED_BUCKET, 0, no_etl },
@@ -317,11 +329,11 @@ const struct api_route api_routes_buckets[] = {
         { HTTP_POST, "buckets", "index-shard", NEED_ENVELOPE | NEED_BUCKET, 0, not_built },
         { HTTP_POST, "buckets", "create-inventory", NEED_ENVELOPE | NEED_BUCKET, 0, create_inventory },
         { HTTP_PUT, "buckets", "archive", NEED_ENVELOPE | NEED_BUCKET, 0, archive },
-        { HTTP_PATCH, "buckets", "set-bprops", NEED_ENVELOPE | NEED_BUCKET, 0, set_props },
-        { HTTP_PATCH, "buckets", "reset-bprops", NEED_ENVELOPE | NEED_BUCKET, 0, reset_props },
+        { HTTP_PATCH, "buckets", "set-bprops", NEED_ENVELOPE | NEED_PRIMARY | NEED_BUCKET, 0, set_props },
+        { HTTP_PATCH, "buckets", "reset-bprops", NEED_ENVELOPE | NEED_PRIMARY | NEED_BUCKET, 0, reset_props },
         { HTTP_PATCH, "buckets", NULL, NEED_ENVELOPE | NEED_BUCKET | NEED_ANY_ACTION, 0, unknown_patch },
-        { HTTP_DELETE, "buckets", "destroy-bck", NEED_ENVELOPE | NEED_BUCKET, ACCESS_DESTROY, destroy },
-        { HTTP_DELETE, "buckets", "delete-listrange", NEED_ENVELOPE | NEED_BUCKET, ACCESS_DELETE_OBJ,
+        { HTTP_DELETE, "buckets", "destroy-bck", NEED_ENVELOPE | NEED_PRIMARY | NEED_BUCKET, ACCESS_DESTROY, destroy },
+        { HTTP_DELETE, "buckets", "delete-listrange", NEED_ENVELOPE | NEED_PRIMARY | NEED_BUCKET, ACCESS_DELETE_OBJ,
           api__bucket_delete_list },
         { HTTP_DELETE, "buckets", "evict-listrange", NEED_ENVELOPE | NEED_BUCKET, 0, evict },
         { HTTP_DELETE, "buckets", "evict-remote-bck", NEED_ENVELOPE | NEED_BUCKET, 0, evict },

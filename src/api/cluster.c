@@ -1,9 +1,17 @@
-/* api/cluster.c: /v1/cluster: questions about the whole cluster, and changes of it. On one node the primary proxy and
- * the only target are this node. */
+/* api/cluster.c: /v1/cluster: questions about the whole cluster, and changes of it. Questions are answered by the node
+ * that was asked: it asks the others for their part at the same time. Changes are the leader's (NEED_PRIMARY); what
+ * each node does for itself, it does when the leader asks it to. Nodes that come and go: members.c. */
 #define LOG_FOLDER "api"
+#include "api/members.h"
 #include "api/nodes.h"
+#include "api/relay.h"
+#include "api/request.h"
 
 #include "base/log.h"
+#include "os/clock.h"
+
+#define TOKEN_TTL_NS (3600 * NS_PER_SEC)
+#define TOKEN_USES_MAX 1000
 
 /* ---- reading ---- */
 
@@ -19,21 +27,72 @@ static struct err *get_cluster_config(struct api_req *r)
         return api_reply_json(r, &b);
 }
 
-/* wire: the answering primary leaves itself out. */
+/* The other nodes of a kind, and what they say to `what`. */
+static struct err *ask_others(struct api_req *r, bool targets, const char *what, struct api_ask **ret, unsigned *ret_n)
+{
+        struct api_ask *list = arena_alloc(r->arena, (r->snap->node_count + 1) * sizeof(*list));
+        struct str target = str_printf(r->arena, "/v1/daemon?what=%s", what);
+        unsigned n = 0;
+
+        if (!list || !target.p)
+                return err_static(ERR_NO_MEMORY);
+        for (unsigned i = 0; i < r->snap->node_count; i++) {
+                const struct cluster_node *node = &r->snap->nodes[i];
+                const struct cluster_member *m = snapshot_member(r->snap, str_of(node->member));
+
+                if (node->target == targets && !api__is_own(r, node) && m && m->up)
+                        list[n++] = (struct api_ask){ .node = node };
+        }
+        TRY(api__ask(r, "GET", target, STR_NONE, list, n));
+        *ret = list;
+        *ret_n = n;
+        return NULL;
+}
+
+/* Members of an object, one for each node that was asked. */
+static void write_answers(struct json_w *w, const struct api_ask *list, unsigned n)
+{
+        for (unsigned i = 0; i < n; i++)
+                jw_raw(w, list[i].node->id, list[i].answer);
+}
+
+/* This process's target too, if it has one. */
+static struct err *write_own_target(struct api_req *r, struct json_w *w,
+                                    void (*write)(struct json_w *w, const char *key, const struct view_node *v))
+{
+        struct view_node v;
+
+        if (!r->snap->target)
+                return NULL;
+        r->role_target = true;
+        TRY(api__view_gather(r, &v));
+        write(w, v.self->id, &v);
+        return NULL;
+}
+
+static void write_sysinfo(struct json_w *w, const char *key, const struct view_node *v)
+{
+        api__view_sysinfo(w, key, v, true);
+}
+
+/* wire: the answering proxy leaves itself out. */
 static struct err *get_sysinfo(struct api_req *r)
 {
         AUTO_BUF struct buf b = BUF_INIT;
-        struct view_node v;
+        struct api_ask *proxies, *targets;
+        unsigned nproxies, ntargets;
         struct json_w w;
 
-        r->role_target = true;
-        TRY(api__view_gather(r, &v));
+        TRY(ask_others(r, false, "sysinfo", &proxies, &nproxies));
+        TRY(ask_others(r, true, "sysinfo", &targets, &ntargets));
         api__json(r, &w, &b);
         jw_object(&w, NULL);
         jw_object(&w, "proxy");
+        write_answers(&w, proxies, nproxies);
         jw_object_end(&w);
         jw_object(&w, "target");
-        api__view_sysinfo(&w, v.self->id, &v, true);
+        write_answers(&w, targets, ntargets);
+        TRY(write_own_target(r, &w, write_sysinfo));
         jw_object_end(&w);
         jw_object_end(&w);
         return api_reply_json(r, &b);
@@ -42,17 +101,19 @@ static struct err *get_sysinfo(struct api_req *r)
 static struct err *get_node_stats(struct api_req *r)
 {
         AUTO_BUF struct buf b = BUF_INIT;
+        struct api_ask *targets;
+        unsigned ntargets;
         struct view_node v;
         struct json_w w;
 
+        TRY(ask_others(r, true, "node_stats", &targets, &ntargets));
         api__json(r, &w, &b);
         TRY(api__view_gather(r, &v));
         jw_object(&w, NULL);
         api__view_node_stats(&w, "proxy", &v);
-        r->role_target = true;
-        TRY(api__view_gather(r, &v));
         jw_object(&w, "target");
-        api__view_node_stats(&w, v.self->id, &v);
+        write_answers(&w, targets, ntargets);
+        TRY(write_own_target(r, &w, api__view_node_stats));
         jw_object_end(&w);
         jw_object_end(&w);
         return api_reply_json(r, &b);
@@ -61,15 +122,16 @@ static struct err *get_node_stats(struct api_req *r)
 static struct err *get_mountpaths(struct api_req *r)
 {
         AUTO_BUF struct buf b = BUF_INIT;
-        struct view_node v;
+        struct api_ask *targets;
+        unsigned ntargets;
         struct json_w w;
 
-        r->role_target = true;
-        TRY(api__view_gather(r, &v));
+        TRY(ask_others(r, true, "mountpaths", &targets, &ntargets));
         api__json(r, &w, &b);
         jw_object(&w, NULL);
         jw_object(&w, "targets");
-        api__view_mountpaths(&w, v.self->id, &v);
+        write_answers(&w, targets, ntargets);
+        TRY(write_own_target(r, &w, api__view_mountpaths));
         jw_object_end(&w);
         jw_object_end(&w);
         return api_reply_json(r, &b);
@@ -126,9 +188,30 @@ static struct err *get(struct api_req *r)
 
 /* ---- changes by action ---- */
 
+/* The same message to every other node, for itself. */
+static struct err *tell_all(struct api_req *r)
+{
+        return api__ask_members(r, "PUT", STR("/v1/daemon"), r->body);
+}
+
+/* What is not written holds in each process by itself. */
+static struct err *spread_transient(struct api_req *r)
+{
+        bool transient;
+
+        TRY(api_param_bool(r, "transient", &transient));
+        if (!transient)
+                return NULL;
+        struct str target = str_printf(r->arena, "/v1/daemon/set-cluster-config?" STR_FMT, STR_ARG(r->rq->query));
+        if (!target.p)
+                return err_static(ERR_NO_MEMORY);
+        return api__ask_members(r, "PUT", target, r->body);
+}
+
 static struct err *set_config(struct api_req *r)
 {
-        return api__config_set_value(r, CONFIG_SCOPE_CLUSTER);
+        TRY(api__config_set_value(r, CONFIG_SCOPE_CLUSTER));
+        return spread_transient(r);
 }
 
 static struct err *reset_config(struct api_req *r)
@@ -141,8 +224,15 @@ static struct err *reset_config(struct api_req *r)
 static struct err *rotate_logs(struct api_req *r)
 {
         TRY(logfile_rotate(r->api->log));
+        TRY(tell_all(r));
         api_reply_empty(r, 200);
         return NULL;
+}
+
+static struct err *reset_stats(struct api_req *r)
+{
+        TRY(api__reset_stats(r));
+        return tell_all(r);
 }
 
 /* No backend keeps credentials yet: there is nothing to read again. */
@@ -163,106 +253,7 @@ static struct err *clear_lcache(struct api_req *r)
                        STR_ARG(r->env.name));
 }
 
-static struct err *shut_down(struct api_req *r)
-{
-        log_info("shutdown is requested by %s", r->rq->peer);
-        http_resp_header(r->rs, "Connection", STR("close"));
-        r->rs->close = true;
-        api_reply_empty(r, 200);
-        if (r->api->shutdown)
-                r->api->shutdown(r->api->shutdown_arg);
-        return NULL;
-}
-
-struct remove_args {
-        struct str sid;
-        json_t *sids;
-        bool skip_rebalance, rm_user_data, keep_initial_config, no_shutdown;
-};
-
-static struct err *decode_remove(struct api_req *r, struct remove_args *ret)
-{
-        static const struct json_field fields[] = {
-                JSON_FIELD(struct remove_args, "sid", JSON_F_STR, sid),
-                JSON_FIELD(struct remove_args, "sids", JSON_F_ARRAY, sids),
-                JSON_FIELD(struct remove_args, "skip_rebalance", JSON_F_BOOL, skip_rebalance),
-                JSON_FIELD(struct remove_args, "rm_user_data", JSON_F_BOOL, rm_user_data),
-                JSON_FIELD(struct remove_args, "keep_initial_config", JSON_F_BOOL, keep_initial_config),
-                JSON_FIELD(struct remove_args, "no_shutdown", JSON_F_BOOL, no_shutdown),
-        };
-        return api_value(r, fields, ARRAY_LEN(fields), "membership change", ret);
-}
-
-/* The whole cluster ends; with rm_user_data every bucket goes first. */
-static struct err *decommission(struct api_req *r)
-{
-        struct remove_args a = { .sid = STR_NONE };
-
-        TRY(decode_remove(r, &a));
-        for (size_t i = 0; a.rm_user_data && i < r->snap->bucket_count; i++) {
-                uint64_t bid;
-                struct err *e = cluster_bucket_destroy(r->node->cluster, &r->snap->buckets[i]->bck, &bid);
-
-                if (err_code(e) == ERR_BUCKET_NOT_FOUND) { /* destroyed by somebody else meanwhile */
-                        err_free(e);
-                        continue;
-                }
-                TRY(e);
-                TRY(store_bucket_drop(r->node->store, bid));
-        }
-        if (!a.no_shutdown)
-                return shut_down(r);
-        api_reply_empty(r, 200);
-        return NULL;
-}
-
-/* One node of a cluster of one can not leave it: each id is told why. */
-static struct err *refuse_member(struct api_req *r, struct str id)
-{
-        const struct cluster_node *n = snapshot_node(r->snap, id);
-
-        if (id.n < 8)
-                return err_new(ERR_INVALID, "node ID \"" STR_FMT "\" is too short", STR_ARG(id));
-        if (!n)
-                return err_new(ERR_NODE_NOT_FOUND, "node " STR_FMT " not present in Smap v%lu", STR_ARG(id),
-                               (unsigned long)r->snap->smap_version);
-        if (n == r->snap->primary)
-                return err_new(ERR_INVALID,
-                               "p[%s] is the current primary, cannot perform action \"" STR_FMT "\" on itself", n->id,
-                               STR_ARG(r->env.action));
-        return err_new(ERR_INVALID, "%c[%s] is the last active %s, cannot perform action \"" STR_FMT "\" on it",
-                       n->target ? 't' : 'p', n->id, n->target ? "target" : "proxy", STR_ARG(r->env.action));
-}
-
-static struct err *member_change(struct api_req *r)
-{
-        struct remove_args a = { .sid = STR_NONE };
-
-        TRY(decode_remove(r, &a));
-        if (a.sid.n == 0 && json_array_size(a.sids) == 0)
-                return err_new(ERR_INVALID, "invalid membership-change operation: missing node IDs");
-        if (a.sid.n && json_array_size(a.sids))
-                return err_new(ERR_INVALID, "invalid membership-change operation: 'sid' and 'sids' exclude each other");
-        return refuse_member(r, a.sid.n ? a.sid : json_str(json_array_get(a.sids, 0)));
-}
-
 /* ---- changes by path ---- */
-
-static struct err *set_primary(struct api_req *r)
-{
-        const struct cluster_node *n = r->nitems == 3 ? snapshot_node(r->snap, r->items[2]) : NULL;
-
-        if (r->nitems != 3)
-                return err_new(ERR_INVALID, "URL '" STR_FMT "' is too short: expected 4 items, got %u",
-                               STR_ARG(str_skip(r->rq->path, 1)), r->nitems + 1);
-        if (!n)
-                return err_new(ERR_NODE_NOT_FOUND, "set-primary failure: node " STR_FMT " not present in Smap v%lu",
-                               STR_ARG(r->items[2]), (unsigned long)r->snap->smap_version);
-        if (n->target)
-                return err_new(ERR_INVALID, "t[%s] is a target, cannot become the primary proxy", n->id);
-        api_reply_empty(r, 200); /* the only proxy is the primary already */
-        return NULL;
-}
 
 static struct err *attach_remote(struct api_req *r)
 {
@@ -297,17 +288,29 @@ static struct err *toggle_backend(struct api_req *r)
         return err_new(ERR_INVALID, "backend \"%s\" is not configured, cannot %s", provider_name(p), verb);
 }
 
+/* All nodes, or the one that the path names. */
 static struct err *load_x509(struct api_req *r)
 {
-        if (r->nitems == 3 && !snapshot_node(r->snap, r->items[2]))
+        const struct cluster_node *n = r->nitems == 3 ? snapshot_node(r->snap, r->items[2]) : NULL;
+
+        if (r->nitems == 3 && !n)
                 return err_new(ERR_NODE_NOT_FOUND, "node " STR_FMT " not present in Smap v%lu", STR_ARG(r->items[2]),
                                (unsigned long)r->snap->smap_version);
-        return api__load_x509(r);
+        if (n && !api__is_own(r, n)) {
+                struct api_ask one = { .node = n };
+
+                TRY(api__ask(r, "PUT", STR("/v1/daemon/load-x509"), STR_NONE, &one, 1));
+                api_reply_empty(r, 200);
+                return NULL;
+        }
+        TRY(api__load_x509(r));
+        return n ? NULL : api__ask_members(r, "PUT", STR("/v1/daemon/load-x509"), STR_NONE);
 }
 
 static struct err *set_config_query(struct api_req *r)
 {
-        return api__config_set_query(r, CONFIG_SCOPE_CLUSTER);
+        TRY(api__config_set_query(r, CONFIG_SCOPE_CLUSTER));
+        return spread_transient(r);
 }
 
 static struct err *put_path(struct api_req *r)
@@ -318,7 +321,7 @@ static struct err *put_path(struct api_req *r)
         } rows[] = {
                 { "set-config", set_config_query }, { "attach", attach_remote },        { "detach", detach_remote },
                 { "enable-bend", toggle_backend },  { "disable-bend", toggle_backend }, { "load-x509", load_x509 },
-                { "proxy", set_primary },
+                { "proxy", api__primary_set },
         };
 
         for (size_t i = 0; r->nitems > 1 && i < ARRAY_LEN(rows); i++)
@@ -341,16 +344,16 @@ static struct err *put(struct api_req *r)
                 { "set-config", set_config },
                 { "reset-config", reset_config },
                 { "rotate-logs", rotate_logs },
-                { "reset-stats", api__reset_stats },
+                { "reset-stats", reset_stats },
                 { "reload-creds", reload_creds },
                 { "clear-lcache", clear_lcache },
-                { "shutdown", shut_down },
-                { "decommission", decommission },
-                { "start-maintenance", member_change },
-                { "stop-maintenance", member_change },
-                { "shutdown-node", member_change },
-                { "decommission-node", member_change },
-                { "rm-unsafe", member_change },
+                { "shutdown", api__cluster_shutdown },
+                { "decommission", api__cluster_decommission },
+                { "start-maintenance", api__member_change },
+                { "stop-maintenance", api__member_change },
+                { "shutdown-node", api__member_change },
+                { "decommission-node", api__member_change },
+                { "rm-unsafe", api__member_change },
                 { "start", api__job_start },
                 { "stop", api__job_stop },
         };
@@ -361,10 +364,48 @@ static struct err *put(struct api_req *r)
         return put_path(r);
 }
 
+struct token_args {
+        int64_t ttl_ns, uses;
+};
+
+/* Ours: a token by which new nodes join; its text. */
+static struct err *new_token(struct api_req *r)
+{
+        static const struct json_field fields[] = {
+                JSON_FIELD(struct token_args, "ttl", JSON_F_DURATION, ttl_ns),
+                JSON_FIELD(struct token_args, "uses", JSON_F_INT, uses),
+        };
+        struct token_args a = { .ttl_ns = TOKEN_TTL_NS, .uses = 1 };
+        AUTO_BUF struct buf text = BUF_INIT;
+
+        TRY(api_value(r, fields, ARRAY_LEN(fields), "orlop-token", &a));
+        if (a.ttl_ns <= 0 || a.uses < 1 || a.uses > TOKEN_USES_MAX)
+                return err_new(ERR_INVALID, "a token needs a lifetime above 0, and 1 to %d uses", TOKEN_USES_MAX);
+        TRY(cluster_token_new(r->node->cluster, a.ttl_ns, (unsigned)a.uses, &text));
+        TRY(buf_err(&text));
+        api_reply_text(r, 200, buf_str(&text));
+        return NULL;
+}
+
+/* Messages come with the bare path alone. */
+static struct err *post_action(struct api_req *r)
+{
+        bool done = false;
+
+        TRY(api__read_envelope(r, CONTROL_BODY_MAX));
+        if (!str_eq(r->env.action, STR("orlop-token")))
+                return api__bad_uri(r);
+        TRY(api__relay_primary(r, &done));
+        return done ? NULL : new_token(r);
+}
+
 static struct err *post(struct api_req *r)
 {
+        if (r->nitems == 1)
+                return post_action(r);
         if (r->nitems == 2 && str_eq(r->items[1], STR("join-by-admin")))
-                return err_new(ERR_NOT_IMPLEMENTED, "joining nodes is not implemented");
+                return err_new(ERR_NOT_IMPLEMENTED,
+                               "nodes are not joined by others: a node joins with a token (orlop cluster token)");
         if (r->nitems == 2 && (str_eq(r->items[1], STR("autoreg")) || str_eq(r->items[1], STR("keepalive"))))
                 return err_new(ERR_FORBIDDEN, "not expecting POST /v1/cluster/" STR_FMT " via pub-net",
                                STR_ARG(r->items[1]));
@@ -379,7 +420,7 @@ static struct err *refuse_delete(struct api_req *r)
 
 const struct api_route api_routes_cluster[] = {
         { HTTP_GET, "cluster", NULL, NEED_NONE, 0, get },
-        { HTTP_PUT, "cluster", NULL, NEED_ENVELOPE | NEED_ANY_ACTION, 0, put },
+        { HTTP_PUT, "cluster", NULL, NEED_ENVELOPE | NEED_ANY_ACTION | NEED_PRIMARY, 0, put },
         { HTTP_POST, "cluster", NULL, NEED_NONE, 0, post },
         { HTTP_DELETE, "cluster", NULL, NEED_NONE, 0, refuse_delete },
         { HTTP_GET, NULL, NULL, NEED_NONE, 0, NULL },

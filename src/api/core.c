@@ -1,28 +1,28 @@
 /* api/core.c: one request from the server to its handler and back.
  *
  * Happy path: parse the target, find the resource's rows, read the envelope if one of them has an action, choose the
- * row, look the bucket up, check access and names, call the handler. Any error on the way, or from the handler, is
- * answered by api_reply_err(). What can be answered without waiting never gets here (hot.c). */
-#define LOG_FOLDER "api"
-#include "api/hot.h"
+ * row, pass on what only the leader decides (relay.c), look the bucket up, check access and names, send requests for
+ * objects to their owner (redirect.c), call the handler. Any error on the way, or from the handler, is answered by
+ * api_reply_err(). What can be answered without waiting never gets here (hot.c). */
+#include "api/core.h"
+#include "api/redirect.h"
+#include "api/relay.h"
 #include "api/request.h"
 
-#include <stdio.h>
-
-#include "base/log.h"
 #include "os/clock.h"
-#include "os/sock.h"
-#include "os/sysinfo.h"
 
-#define RESERVE_LEAST ((size_t)256 << 20) /* a list of names of the largest size can be taken */
+#define SYNC_NS NS_PER_SEC /* for news of buckets that other nodes have just made */
 
 static const struct api_route *const tables[] = { api_routes_objects, api_routes_buckets, api_routes_cluster,
-                                                  api_routes_daemon, api_routes_other };
+                                                  api_routes_daemon,  api_routes_other,   api_routes_own };
 
-/* Calls fn-less iteration over all rows of a resource. */
-#define FOREACH_ROUTE(row)                                                                                             \
+/* All rows that there are for this request. */
+#define FOREACH_ROUTE(r, row)                                                                                          \
         for (size_t t_ = 0; t_ < ARRAY_LEN(tables); t_++)                                                              \
-                for (const struct api_route *row = tables[t_]; row->fn != NULL; row++)
+                for (const struct api_route *row = tables[t_]; row->fn != NULL; row++)                                 \
+                        if ((row->needs & NEED_MEMBER) && !(r)->internal)                                              \
+                                continue;                                                                              \
+                        else
 
 static bool method_matches(const struct api_route *row, struct str resource, enum http_method m)
 {
@@ -32,7 +32,7 @@ static bool method_matches(const struct api_route *row, struct str resource, enu
 static void reply_methods(struct api_req *r, struct str resource, int status)
 {
         unsigned seen = 0;
-        FOREACH_ROUTE(row)
+        FOREACH_ROUTE(r, row)
                 if (str_eq(resource, str_of(row->resource)))
                         seen |= 1u << row->method;
         AUTO_BUF struct buf allow = BUF_INIT;
@@ -55,7 +55,7 @@ static void reply_methods(struct api_req *r, struct str resource, int status)
 static const struct api_route *choose(struct api_req *r, struct str resource)
 {
         const struct api_route *any = NULL;
-        FOREACH_ROUTE(row)
+        FOREACH_ROUTE(r, row)
                 if (method_matches(row, resource, r->rq->method)) {
                         if (row->action == NULL)
                                 any = row;
@@ -101,13 +101,43 @@ static struct err *refuse_other_sites(struct api_req *r)
                        STR_ARG(origin));
 }
 
-static struct err *dispatch(struct api_req *r)
+/* What clients may ask a process that is no proxy: objects, what it tells of itself, reads of buckets. */
+static struct err *check_role(struct api_req *r, struct str resource)
+{
+        bool read = r->rq->method == HTTP_GET || r->rq->method == HTTP_HEAD;
+        if (r->snap->proxy != NULL || r->internal)
+                return NULL;
+        if (str_eq(resource, STR("objects")) || str_eq(resource, STR("health")) || str_eq(resource, STR("metrics")))
+                return NULL;
+        if (str_eq(resource, STR("daemon")))
+                return read ? NULL : err_new(ERR_FORBIDDEN, "t[%s]: /v1/daemon is read-only on the public network",
+                                             r->snap->target->id);
+        if (read && str_eq(resource, STR("buckets")))
+                return NULL;
+        return err_new(ERR_INVALID, "invalid request URI: '" STR_FMT " " STR_FMT "' from %s",
+                       STR_ARG(r->rq->head->method_text), STR_ARG(r->rq->path), r->rq->peer);
+}
+
+/* Another node may have made the bucket a moment ago: before "does not exist" is said, this one hears the news. */
+static struct err *find_bucket(struct api_req *r)
+{
+        struct err *e = api_find_bucket(r, &r->bck, &r->bucket);
+        if (err_code(e) != ERR_BUCKET_NOT_FOUND || r->snap->member_count < 2)
+                return e;
+        struct err *unheard = cluster_sync(r->node->cluster, clock_mono_ns() + SYNC_NS);
+        err_free(e);
+        TRY(unheard);
+        api__repin(r);
+        return api_find_bucket(r, &r->bck, &r->bucket);
+}
+
+struct err *api__dispatch(struct api_req *r)
 {
         TRY(api__parse_target(r));
         struct str resource = r->nitems ? r->items[0] : STR("/");
         bool known = false, method = false, envelope = false;
         unsigned needs = 0;
-        FOREACH_ROUTE(row) {
+        FOREACH_ROUTE(r, row) {
                 if (!str_eq(resource, str_of(row->resource)))
                         continue;
                 known = true;
@@ -127,6 +157,9 @@ static struct err *dispatch(struct api_req *r)
         if (http_req_header(r->rq, STR("Ais-Caller-Id")).p != NULL)
                 return err_new(ERR_FORBIDDEN, "unexpected intra-cluster header on pub: 'Ais-Caller-Id'");
         TRY(refuse_other_sites(r));
+        TRY(check_role(r, resource));
+        if (str_eq(resource, STR("objects")))
+                api__route_sender(r);
         if (envelope)
                 TRY(api__read_envelope(r, str_eq(resource, STR("buckets")) ? LIST_BODY_MAX : CONTROL_BODY_MAX));
         /* A missing bucket is reported before an unknown action (wire). */
@@ -135,21 +168,43 @@ static struct err *dispatch(struct api_req *r)
         const struct api_route *row = choose(r, resource);
         if (row == NULL) {
                 if (r->bck.name[0] != '\0' && r->env.doc != NULL)
-                        TRY(api_find_bucket(r, &r->bck, &r->bucket));
+                        TRY(find_bucket(r));
                 return invalid_action(r);
         }
+        bool done = false;
+        if (row->needs & NEED_PRIMARY)
+                TRY(api__relay_primary(r, &done));
+        if (done)
+                return NULL;
         if ((row->needs & NEED_OBJECT) && r->object.n == 0)
                 return too_short(r);
         if (row->needs & (NEED_BUCKET | NEED_BUCKET_NAME | NEED_OBJECT)) {
                 TRY(api__parse_bucket(r));
                 if (row->needs & (NEED_BUCKET | NEED_OBJECT)) {
-                        TRY(api_find_bucket(r, &r->bck, &r->bucket));
+                        TRY(find_bucket(r));
                         TRY(api_check_access(r, r->bucket, row->access));
                 }
         }
-        if (row->needs & NEED_OBJECT)
+        if (row->needs & NEED_OBJECT) {
                 TRY(check_object(r));
-        return row->fn(r);
+                TRY(api__route_object(r, &done));
+        }
+        if (done)
+                return NULL;
+        struct err *e = row->fn(r);
+        if (err_code(e) == ERR_NOT_OWNER && r->object.n > 0)
+                return api__route_again(r, e);
+        if (err_code(e) == ERR_NOT_PRIMARY && (row->needs & NEED_PRIMARY))
+                return api__relay_again(r, e);
+        return e;
+}
+
+void api__request_end(struct api_req *r)
+{
+        json_decref(r->env.doc);
+        r->env.doc = NULL;
+        cluster_unpin(r->snap);
+        r->snap = NULL;
 }
 
 /* Counts a failed operation under the wire's name. */
@@ -166,24 +221,24 @@ static void count_error(struct api_req *r)
                 stat_add(&r->node->stats, stats[r->rq->method], 1);
 }
 
-static void core_handle(void *ctx, struct http_req *rq, struct http_resp *rs)
+void api__core_handle(void *ctx, struct http_req *rq, struct http_resp *rs)
 {
         struct api *api = ctx;
-        AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(api->node->cluster);
+        const struct snapshot *snap = cluster_pin(api->node->cluster);
         struct api_req *r = api__request_new(api, rq, rs, snap);
-        if (r == NULL)
+        if (r == NULL) {
+                cluster_unpin(snap);
                 return;
-        struct err *e = dispatch(r);
+        }
+        struct err *e = api__dispatch(r);
         if (e != NULL) {
                 count_error(r);
                 api_reply_err(r, e);
         }
-        json_decref(r->env.doc);
-        r->env.doc = NULL;
-        r->snap = NULL;
+        api__request_end(r);
 }
 
-static void core_refuse(void *ctx, struct http_req *rq, struct http_resp *rs, enum err_code code, const char *why)
+void api__core_refuse(void *ctx, struct http_req *rq, struct http_resp *rs, enum err_code code, const char *why)
 {
         struct api *api = ctx;
         AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(api->node->cluster);
@@ -194,67 +249,11 @@ static void core_refuse(void *ctx, struct http_req *rq, struct http_resp *rs, en
         r->snap = NULL;
 }
 
-static void core_sent(void *ctx, struct http_req *rq, struct http_resp *rs, uint64_t bytes, bool complete)
+void api__core_sent(void *ctx, struct http_req *rq, struct http_resp *rs, uint64_t bytes, bool complete)
 {
         struct api *api = ctx;
         (void)bytes;
         api__reserve_end(api, rs);
         if (!complete && rq->method == HTTP_GET)
                 stat_add(&api->node->stats, STAT_ERR_HTTP_WRITE_N, 1);
-}
-
-struct err *api_new(const struct api_options *o, struct api **ret)
-{
-        struct api *a = calloc(1, sizeof(*a));
-        if (a == NULL)
-                return err_static(ERR_NO_MEMORY);
-        a->node = o->node;
-        a->pool = o->pool;
-        a->log = o->log;
-        a->tls = o->tls;
-        a->shutdown = o->shutdown;
-        a->shutdown_arg = o->shutdown_arg;
-        a->start_mono_ns = clock_mono_ns();
-        struct sysinfo_cpu_mem m = { .mem_total = 0 };
-        err_free(sysinfo_read(&m)); /* unknown: the least */
-        a->reserve_max = MAX((size_t)m.mem_total / 4, RESERVE_LEAST);
-        *ret = a;
-        return NULL;
-}
-
-void api_free(struct api *a)
-{
-        free(a);
-}
-
-struct err *api_ready(struct api *a, struct jobs *jobs, const char *url, struct http_server *s)
-{
-        struct str rest = str_of(url), host;
-        uint16_t port;
-        str_copy(a->public_url, sizeof(a->public_url), rest);
-        rest = str_skip(rest, (size_t)str_find_str(rest, STR("://")) + 3);
-        TRY(sock_split_address(rest, &host, &port));
-        str_copy(a->host, sizeof(a->host), host);
-        snprintf(a->port, sizeof(a->port), "%u", (unsigned)port);
-        a->jobs = jobs;
-        a->server = s;
-        store_set_batch_hook(a->node->store, api__hot_flush, a);
-        AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(a->node->cluster);
-        log_info("serving %s: cluster %s, proxy %s, target %s, %zu buckets", url, snap->uuid, snap->proxy->id,
-                 snap->target->id, snap->bucket_count);
-        return NULL;
-}
-
-void api_app(struct api *a, struct http_app *ret)
-{
-        *ret = (struct http_app){
-                .ctx = a,
-                .before_body = api__redirect_before_body,
-                .on_loop = api__hot_on_loop,
-                .handle = core_handle,
-                .refuse = core_refuse,
-                .on_sent = core_sent,
-                .loop_init = api__hot_loop_init,
-                .loop_fini = api__hot_loop_fini,
-        };
 }

@@ -17,7 +17,7 @@
 static struct err *get_config(struct api_req *r)
 {
         AUTO_BUF struct buf b = BUF_INIT;
-        const struct cluster_addr *a = r->snap->proxy->addr;
+        const struct cluster_addr *a = api_self(r)->addr;
         struct json_w w;
 
         api__json(r, &w, &b);
@@ -350,6 +350,10 @@ struct err *api__daemon_put(struct api_req *r)
 
         if (sub_path(r, "mountpaths"))
                 return r->role_target ? put_mountpath(r) : api__bad_uri(r);
+        /* The leader's, for this process alone: transient values. */
+        if (sub_path(r, "set-cluster-config") && r->internal)
+                return r->env.doc ? api__config_set_value(r, CONFIG_SCOPE_CLUSTER) :
+                                    api__config_set_query(r, CONFIG_SCOPE_CLUSTER);
         if (sub_path(r, "set-config"))
                 return api__config_set_query(r, CONFIG_SCOPE_NODE);
         if (sub_path(r, "load-x509"))
@@ -359,6 +363,9 @@ struct err *api__daemon_put(struct api_req *r)
         if (str_eq(action, STR("set-config")))
                 return api__config_set_value(r, CONFIG_SCOPE_NODE);
         if (str_eq(action, STR("reset-config"))) {
+                if (r->snap->member_count > 1)
+                        return err_new(ERR_UNSUPPORTED, "one node of several has no configuration of its own: what was "
+                                                        "set on it alone holds until it ends");
                 TRY(cluster_config_reset(r->node->cluster));
         } else if (str_eq(action, STR("rotate-logs"))) {
                 TRY(logfile_rotate(r->api->log));
@@ -387,5 +394,6 @@ const struct api_route api_routes_daemon[] = {
         { HTTP_GET, "daemon", NULL, NEED_NONE, 0, api__daemon_get },
         { HTTP_PUT, "daemon", NULL, NEED_ENVELOPE | NEED_ANY_ACTION, 0, api__daemon_put },
         { HTTP_POST, "daemon", NULL, NEED_ENVELOPE | NEED_ANY_ACTION, 0, api__daemon_post },
+        { HTTP_DELETE, "daemon", NULL, NEED_ENVELOPE | NEED_ANY_ACTION | NEED_MEMBER, 0, api__daemon_delete },
         { HTTP_GET, NULL, NULL, NEED_NONE, 0, NULL },
 };

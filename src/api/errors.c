@@ -43,6 +43,7 @@ static const struct api_error_row error_rows[ERR_CODE_COUNT] = {
         [ERR_ACCESS] = { 403, "ErrBucketAccessDenied", "AccessDenied" },
         [ERR_UNAUTHORIZED] = { 401, "", "AccessDenied" },
         [ERR_FORBIDDEN] = { 403, "", "AccessDenied" },
+        [ERR_DIRECT_ACCESS] = { 403, "errDirectTargetAccess", "AccessDenied" },
         [ERR_RATE_LIMIT] = { 429, "ErrRateLimitFrontend", "SlowDown" },
         [ERR_OVERLOAD] = { 503, "", "SlowDown" },
         [ERR_STARTING] = { 503, "", "ServiceUnavailable" },
@@ -72,8 +73,7 @@ const struct api_error_row *api_error_row(enum err_code code)
 static void error_json(const struct api_req *r, const char *message, const struct api_error_row *row, struct buf *b)
 {
         struct json_w w;
-        const struct snapshot *s = r->snap;
-        const struct cluster_node *self = s == NULL ? NULL : r->role_target && s->target != NULL ? s->target : s->proxy;
+        const struct cluster_node *self = r->snap != NULL ? api_self(r) : NULL;
         jw_init(&w, b, false);
         jw_object(&w, NULL);
         if (row->tcode[0] != '\0')
@@ -85,10 +85,17 @@ static void error_json(const struct api_req *r, const char *message, const struc
         jw_str(&w, "url_path", e == NULL ? path : r->rq->path);
         err_free(e);
         jw_cstr(&w, "remote_addr", r->rq->peer ? r->rq->peer : "");
-        jw_cstr(&w, "caller", "");
+        jw_cstr(&w, "caller", r->caller);
         jw_strf(&w, "node", "%c[%s]", self != NULL && self->target ? 't' : 'p', self ? self->id : "");
         jw_int(&w, "status", row->status);
         jw_object_end(&w);
+}
+
+const struct cluster_node *api_self(const struct api_req *r)
+{
+        const struct snapshot *s = r->snap;
+        bool target = s->target != NULL && (r->role_target || s->proxy == NULL);
+        return target ? s->target : s->proxy;
 }
 
 void api_reply_err(struct api_req *r, struct err *e)
@@ -113,7 +120,7 @@ void api_reply_err(struct api_req *r, struct err *e)
         AUTO_BUF struct buf b = BUF_INIT;
         error_json(r, message, row, &b);
         http_resp_head_raw(r->rs, STR("Content-Type: application/json\r\nX-Content-Type-Options: nosniff\r\n"));
-        if (e->code == ERR_OVERLOAD || e->code == ERR_NO_MEMORY)
+        if (row->status == 503)
                 http_resp_head_raw(r->rs, STR("Retry-After: 1\r\n"));
         if (r->rq->method == HTTP_HEAD) {
                 http_resp_header(r->rs, "Hdr-Error", buf_str(&b));

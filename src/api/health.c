@@ -1,4 +1,5 @@
-/* api/health.c: GET /v1/health: whether the node is up, ready, or ready to rebalance; and its state in short (cii). */
+/* api/health.c: GET /v1/health: whether the node is up, ready, or ready to rebalance; and its state in short (cii). A
+ * node is ready while it holds a lease: then it knows a primary, and that knows it. */
 #include "api/nodes.h"
 
 #include "os/clock.h"
@@ -22,6 +23,11 @@ struct err *api__health_get(struct api_req *r)
                 api__view_state(&w, NULL, r->snap, api__view_state_flags(r));
                 return api_reply_json(r, &b);
         }
-        api_reply_empty(r, 200); /* this node is its cluster: once it answers, it is ready in every sense */
+        if (!cluster_has_lease(r->node->cluster, clock_mono_ns()) || !cluster_leader(r->snap)) {
+                http_resp_head_raw(r->rs, STR("Retry-After: 1\r\n"));
+                api_reply_empty(r, 503); /* wire: without a body */
+                return NULL;
+        }
+        api_reply_empty(r, 200);
         return NULL;
 }

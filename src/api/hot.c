@@ -6,10 +6,14 @@
  * checksums of other algorithms, metadata) goes to a worker and the full path of core.c: the two must answer alike
  * (tests/blackbox/test_two_paths.py compares them).
  *
+ * Both are answered here only where the key is this node's at once. Where it is
+ * another's, the redirect is made here too: it is all that a proxy does for most requests.
+ *
  * Loop threads; nothing here blocks. A snapshot reference is held per loop. */
 #include "api/hot.h"
 
 #include "api/objects.h"
+#include "api/redirect.h"
 #include "os/clock.h"
 
 struct hot_loop {
@@ -49,6 +53,13 @@ static bool hot_path(struct str path, struct str *ret_bucket, struct str *ret_ob
         return ret_bucket->n > 0 && rest.n > 0 && rest.n <= OBJECT_NAME_MAX && rest.p[0] != '/';
 }
 
+/* What a redirect adds to a query; which of it must be there, api__route() judges. */
+static bool redirect_mark(struct str item)
+{
+        return str_starts(item, STR("pid=")) || str_starts(item, STR("utm=")) || str_starts(item, STR("vpams=")) ||
+               str_starts(item, STR("x=")) || str_starts(item, STR("u="));
+}
+
 /* Only provider=ais (and, for writes, skip_vc=true) may stand in the query. */
 static bool hot_query(struct str query, bool *ret_skip_vc)
 {
@@ -56,7 +67,7 @@ static bool hot_query(struct str query, bool *ret_skip_vc)
                 struct str item = str_cut(&query, '&');
                 if (str_eq(item, STR("skip_vc=true")))
                         *ret_skip_vc = true;
-                else if (!str_eq(item, STR("provider=ais")) && item.n > 0)
+                else if (!str_eq(item, STR("provider=ais")) && item.n > 0 && !redirect_mark(item))
                         return false;
         }
         return true;
@@ -69,6 +80,101 @@ static const struct bucket *hot_bucket(struct api *a, struct http_req *rq, struc
                 return NULL;
         const struct bucket *b = snapshot_bucket_ais(cluster_snapshot_cached(a->node->cluster, &h->snap), name);
         return b != NULL && (b->props.access & access) == access ? b : NULL;
+}
+
+/* Whether the key is this node's at once: owned, open, settled, leased. */
+static bool owns_now(struct api *a, const struct snapshot *s, const struct bucket *b, struct str object)
+{
+        uint64_t digest = s->placement.n > 1 ? snapshot_digest(b, object) : 0;
+        return a->node->store != NULL && cluster_has_lease(a->node->cluster, clock_mono_coarse_ns()) &&
+               snapshot_owns(s, digest) && cluster_open_epoch(a->node->cluster) >= s->placement.epoch &&
+               s->earlier_count == 0;
+}
+
+/* The snapshot by which hot_bucket() answered. */
+static const struct snapshot *hot_snapshot(const struct http_req *rq)
+{
+        const struct hot_loop *h = rq->loop_ctx;
+        return h->snap.s;
+}
+
+/* All keys are this node's, whoever asks: a cluster of one. */
+static bool owns_all(const struct snapshot *s)
+{
+        return s->proxy != NULL && s->target != NULL && s->placement.n == 1 && s->earlier_count == 0 &&
+               strcmp(s->placement.ids[0], s->target->id) == 0 && s->key_count == 0;
+}
+
+static bool redirect_away(struct api *a, struct http_req *rq, struct http_resp *rs, const struct route *w)
+{
+        struct redirect d = { .base = str_of(w->owner->addr[CLUSTER_NET_PUBLIC].url), .target = w->owner->id,
+                              .path = rq->path, .query = rq->query, .hops = w->hops + 1 };
+        return memchr(rq->path.p, '+', rq->path.n) == NULL && api__redirect(a, hot_snapshot(rq), rq, rs, &d);
+}
+
+/* Whether the request may be answered here, as far as its sender is concerned; else *ret_next tells what becomes of it.
+ */
+static bool hot_route(struct api *a, struct http_req *rq, struct http_resp *rs, const struct bucket *b,
+                      struct str object, enum http_next *ret_next)
+{
+        const struct snapshot *s = hot_snapshot(rq);
+        struct route w;
+        *ret_next = HTTP_WORKER;
+        if (LIKELY(owns_all(s)))
+                return true;
+        api__route(a, s, rq, snapshot_digest(b, object), NULL, &w);
+        if (route_is_ahead(&w, s))
+                return false;
+        if (w.kind == ROUTE_AWAY && redirect_away(a, rq, rs, &w))
+                *ret_next = HTTP_ANSWERED;
+        return w.kind == ROUTE_HERE;
+}
+
+static bool hot_name(struct str object)
+{
+        struct err *e = object_name_check(object);
+        err_free(e);
+        return e == NULL;
+}
+
+/* Headers by which the full path refuses a request. */
+static bool has_refused_header(const struct http_head *h)
+{
+        return http_head_find(h, STR("Ais-Caller-Id")).p != NULL || http_head_find(h, STR("Origin")).p != NULL;
+}
+
+/* The access that a request without a message asks for; 0: it is not for the loop. */
+static uint64_t access_of(const struct http_req *rq)
+{
+        switch (rq->method) {
+        case HTTP_GET:
+                return ACCESS_GET;
+        case HTTP_HEAD:
+                return ACCESS_HEAD_OBJ;
+        case HTTP_PUT:
+                return ACCESS_PUT;
+        case HTTP_DELETE:
+                return rq->body_length == 0 ? ACCESS_DELETE_OBJ : 0;
+        default:
+                return 0;
+        }
+}
+
+bool api__hot_redirect(struct api *a, struct http_req *rq, struct http_resp *rs)
+{
+        struct hot_loop *h = rq->loop_ctx;
+        struct str bucket, object;
+        struct route w;
+        uint64_t access = access_of(rq);
+        bool skip_vc = false;
+        if (access == 0 || h == NULL || owns_all(cluster_snapshot_cached(a->node->cluster, &h->snap)) ||
+            !hot_path(rq->path, &bucket, &object) || !hot_query(rq->query, &skip_vc))
+                return false;
+        const struct bucket *b = hot_bucket(a, rq, bucket, access);
+        if (b == NULL || !hot_name(object) || has_refused_header(rq->head))
+                return false;
+        api__route(a, h->snap.s, rq, snapshot_digest(b, object), NULL, &w);
+        return w.kind == ROUTE_AWAY && !route_is_ahead(&w, h->snap.s) && redirect_away(a, rq, rs, &w);
 }
 
 /* Headers that change what a read means. */
@@ -95,7 +201,12 @@ static enum http_next hot_get(struct api *a, struct http_req *rq, struct http_re
             !hot_get_headers(rq->head))
                 return HTTP_WORKER;
         const struct bucket *b = hot_bucket(a, rq, bucket, ACCESS_GET);
+        enum http_next next;
         if (b == NULL)
+                return HTTP_WORKER;
+        if (!hot_route(a, rq, rs, b, object, &next))
+                return next;
+        if (!owns_now(a, hot_snapshot(rq), b, object))
                 return HTTP_WORKER;
         struct obj_key key = { b->bid, object };
         struct content *c = store_cached(a->node->store, &key);
@@ -123,14 +234,14 @@ struct hot_put {
         char cksum[CKSUM_HEX_MAX];
         size_t size;
         const struct snapshot *snap; /* for error texts */
-        const struct bucket *bucket;
-        struct str object;
+        struct gate_pass pass;
 };
 
 static void hot_put_done(void *arg, struct err *e, const struct put_result *r)
 {
         struct hot_put *p = arg;
         struct api *a = p->api;
+        cluster_gate_leave(a->node->cluster, p->pass);
         if (UNLIKELY(e != NULL)) {
                 api__object_put_failed(a, p->rq, p->rs, p->snap, e);
         } else {
@@ -172,18 +283,19 @@ static enum http_next hot_put(struct api *a, struct http_req *rq, struct http_re
 {
         struct str bucket, object, type = STR_NONE, value = STR_NONE;
         bool skip_vc = false;
-        if (rq->body_mem.p == NULL || rq->body_mem.n > store_small_max(a->node->store) ||
+        if (a->node->store == NULL || rq->body_mem.p == NULL || rq->body_mem.n > store_small_max(a->node->store) ||
             !hot_path(rq->path, &bucket, &object) || !hot_query(rq->query, &skip_vc) ||
             !hot_put_headers(rq->head, &type, &value))
                 return HTTP_WORKER;
         const struct bucket *b = hot_bucket(a, rq, bucket, ACCESS_PUT);
+        enum http_next next;
         enum cksum_type t;
         if (b == NULL || (b->props.checksum.type != CKSUM_XXHASH2 && b->props.checksum.type != CKSUM_XXHASH) ||
             (type.n > 0 && (!cksum_type_parse(type, &t) || (t != CKSUM_XXHASH && t != CKSUM_XXHASH2))))
                 return HTTP_WORKER;
-        struct err *bad = object_name_check(object);
-        struct hot_put *p = bad == NULL ? arena_new(rq->arena, struct hot_put) : NULL;
-        err_free(bad);
+        if (!hot_route(a, rq, rs, b, object, &next))
+                return next;
+        struct hot_put *p = hot_name(object) ? arena_new(rq->arena, struct hot_put) : NULL;
         if (p == NULL)
                 return HTTP_WORKER;
         struct put_attrs attrs;
@@ -199,10 +311,14 @@ static enum http_next hot_put(struct api *a, struct http_req *rq, struct http_re
         attrs.cksum = str_of(p->cksum);
         attrs.custom_mode = CUSTOM_MERGE;
         attrs.same_is_noop = type.n > 0 && !skip_vc;
-        p->snap = snapshot_ref(((struct hot_loop *)rq->loop_ctx)->snap.s);
+        if (!owns_now(a, hot_snapshot(rq), b, object) ||
+            !cluster_gate_enter(a->node->cluster, hot_snapshot(rq)->placement.epoch, &p->pass))
+                return HTTP_WORKER;
+        p->snap = snapshot_ref(hot_snapshot(rq));
         struct obj_key key = { b->bid, object };
         if (store_put_small_async(a->node->store, &key, rq->body_mem.p, rq->body_mem.n, &attrs, hot_put_done, p))
                 return HTTP_PENDING;
+        cluster_gate_leave(a->node->cluster, p->pass);
         cluster_unpin(p->snap);
         return HTTP_WORKER;
 }
@@ -218,10 +334,13 @@ static enum pool_class class_of(const struct http_req *rq)
 
 enum http_next api__hot_on_loop(void *ctx, struct http_req *rq, struct http_resp *rs, enum pool_class *ret_class)
 {
+        enum http_next next = HTTP_WORKER;
         *ret_class = class_of(rq);
         if (rq->method == HTTP_GET)
-                return hot_get(ctx, rq, rs);
-        if (rq->method == HTTP_PUT)
-                return hot_put(ctx, rq, rs);
-        return HTTP_WORKER;
+                next = hot_get(ctx, rq, rs);
+        else if (rq->method == HTTP_PUT)
+                next = hot_put(ctx, rq, rs);
+        if (next == HTTP_WORKER && api__hot_redirect(ctx, rq, rs))
+                next = HTTP_ANSWERED;
+        return next;
 }

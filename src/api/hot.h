@@ -13,6 +13,9 @@ bool api__redirect_before_body(void *ctx, struct http_req *rq, struct http_resp 
 void *api__hot_loop_init(void *ctx);
 /* See http_app. */
 void api__hot_loop_fini(void *ctx, void *loop_ctx);
+/* Sends a request for an object that is another node's there, if that can be seen at once: true, rs is the answer. Its
+ * body, if any, is not needed. */
+bool api__hot_redirect(struct api *a, struct http_req *rq, struct http_resp *rs);
 /* Store's batch hook: wakes the loops for the writes of one batch. Commit threads. */
 void api__hot_flush(void *api);
 

@@ -108,7 +108,6 @@ static void own_metrics(struct api_req *r, struct buf *b)
 
         if (r->api->server)
                 http_server_stats(r->api->server, &hs);
-        store_stats(r->node->store, &ss);
         pool_stats(r->api->pool, &ps);
         own(b, "http_connections_accepted_total", "counter", hs.accepted);
         own(b, "http_connections_open", "gauge", hs.open);
@@ -118,6 +117,12 @@ static void own_metrics(struct api_req *r, struct buf *b)
         own(b, "http_received_bytes_total", "counter", hs.bytes_in);
         own(b, "http_sent_bytes_total", "counter", hs.bytes_out);
         own(b, "http_tails_parked", "gauge", hs.parked_tails);
+        own(b, "worker_threads", "gauge", ps.threads);
+        own(b, "worker_tasks_total", "counter", ps.done);
+        own(b, "worker_refused_total", "counter", ps.refused);
+        if (!r->node->store)
+                return;
+        store_stats(r->node->store, &ss);
         own(b, "store_cache_bytes", "gauge", ss.cache_bytes);
         own(b, "store_cache_entries", "gauge", ss.cache_entries);
         own(b, "store_cache_hits_total", "counter", ss.cache_hits);
@@ -127,22 +132,43 @@ static void own_metrics(struct api_req *r, struct buf *b)
         own(b, "store_io_errors_total", "counter", ss.io_errors);
         own(b, "store_corrupt_total", "counter", ss.corrupt);
         own(b, "store_verified_bytes_total", "counter", ss.verify_bytes);
-        own(b, "worker_threads", "gauge", ps.threads);
-        own(b, "worker_tasks_total", "counter", ps.done);
-        own(b, "worker_refused_total", "counter", ps.refused);
+}
+
+static void cluster_metrics(struct api_req *r, struct buf *b)
+{
+        const struct snapshot *s = r->snap;
+
+        own(b, "cluster_members", "gauge", s->member_count);
+        own(b, "cluster_state_index", "counter", s->index);
+        own(b, "cluster_map_version", "counter", s->smap_version);
+        own(b, "cluster_epoch", "counter", s->placement.epoch);
+        own(b, "cluster_epoch_open", "counter", cluster_open_epoch(r->node->cluster));
+        own(b, "cluster_placements_unsettled", "gauge", s->earlier_count);
+        own(b, "cluster_leads", "gauge", cluster_is_leader(r->node->cluster));
+        own(b, "cluster_lease_held", "gauge", cluster_has_lease(r->node->cluster, clock_mono_ns()));
 }
 
 struct err *api__metrics_get(struct api_req *r)
 {
         AUTO_BUF struct buf b = BUF_INIT;
-        struct out proxy = { r, &b, false, r->snap->proxy->id }, target = { r, &b, true, r->snap->target->id };
+        const struct snapshot *s = r->snap;
 
-        buf_printf(&b,
-                   "# TYPE ais_node_primary_info gauge\nais_node_primary_info{node_id=\"%s\",primary_id=\"%s\"} 1\n",
-                   r->snap->proxy->id, r->snap->primary->id);
-        api__metric_names(false, metric, &proxy);
-        api__metric_names(true, metric, &target);
-        TRY(disks(&target));
+        if (s->primary)
+                buf_printf(&b, "# TYPE ais_node_primary_info gauge\n"
+                               "ais_node_primary_info{node_id=\"%s\",primary_id=\"%s\"} 1\n",
+                           s->proxy ? s->proxy->id : s->target->id, s->primary->id);
+        if (s->proxy) {
+                struct out proxy = { r, &b, false, s->proxy->id };
+
+                api__metric_names(false, metric, &proxy);
+        }
+        if (s->target) {
+                struct out target = { r, &b, true, s->target->id };
+
+                api__metric_names(true, metric, &target);
+                TRY(disks(&target));
+        }
+        cluster_metrics(r, &b);
         own_metrics(r, &b);
         return api_reply_buf(r, "text/plain; version=0.0.4; charset=utf-8", &b);
 }

@@ -30,7 +30,7 @@ struct err *api__common_what(struct api_req *r, struct str what, bool *ret_done)
                 return api_reply_json(r, &b);
         }
         if (str_eq(what, STR("snode"))) {
-                api__view_snode(&w, NULL, r->role_target ? r->snap->target : r->snap->proxy);
+                api__view_snode(&w, NULL, api_self(r));
                 return api_reply_json(r, &b);
         }
         if (str_eq(what, STR("smapvote"))) {
@@ -42,7 +42,7 @@ struct err *api__common_what(struct api_req *r, struct str what, bool *ret_done)
                 jw_object(&w, "config");
                 config_json(&w, r->snap->config);
                 jw_object_end(&w);
-                api__view_snode(&w, "si", r->role_target ? r->snap->target : r->snap->proxy);
+                api__view_snode(&w, "si", api_self(r));
                 jw_int(&w, "prime_time", r->snap->created_ns);
                 jw_uint(&w, "flags", api__view_state_flags(r));
                 jw_object_end(&w);
@@ -93,12 +93,21 @@ static struct err *apply_value(void *arg, struct config *c)
         return check_built(ch->r->snap->config, c);
 }
 
+/* Among several nodes the configuration that is kept is the cluster's: what is set on one of them holds there until it
+ * ends. */
+static struct err *is_transient(struct api_req *r, enum config_scope scope, bool *ret)
+{
+        TRY(api_param_bool(r, "transient", ret));
+        *ret = *ret || (scope == CONFIG_SCOPE_NODE && r->snap->member_count > 1);
+        return NULL;
+}
+
 struct err *api__config_set_query(struct api_req *r, enum config_scope scope)
 {
         struct config_change ch = { r, scope };
         bool transient, any = false;
 
-        TRY(api_param_bool(r, "transient", &transient));
+        TRY(is_transient(r, scope, &transient));
         for (unsigned i = 0; i < r->nparams; i++)
                 any = any || is_option(r->params[i].key);
         if (!any)
@@ -113,7 +122,7 @@ struct err *api__config_set_value(struct api_req *r, enum config_scope scope)
         struct config_change ch = { r, scope };
         bool transient;
 
-        TRY(api_param_bool(r, "transient", &transient));
+        TRY(is_transient(r, scope, &transient));
         if (r->env.value && !json_is_object(r->env.value))
                 return err_new(ERR_MALFORMED, "failed to unmarshal set-config: expecting an object");
         if (r->env.value)

@@ -103,7 +103,7 @@ const struct api_route api_routes_objects[] = {
         { HTTP_POST, "objects", "mpt-complete", NEED_BUCKET | NEED_OBJECT, ACCESS_PUT, api__upload_complete },
         { HTTP_POST, "objects", "rename-obj", NEED_BUCKET | NEED_OBJECT, ACCESS_MOVE_OBJ, rename_object },
         { HTTP_POST, "objects", "check-lock", NEED_BUCKET | NEED_OBJECT, ACCESS_HEAD_OBJ, check_lock },
-        { HTTP_POST, "objects", "promote", NEED_BUCKET, ACCESS_PROMOTE, api__object_promote },
+        { HTTP_POST, "objects", "promote", NEED_BUCKET | NEED_PRIMARY, ACCESS_PROMOTE, api__object_promote },
         { HTTP_POST, "objects", "blob-download", NEED_BUCKET, ACCESS_GET, blob_download },
         { HTTP_DELETE, "objects", "mpt-abort", NEED_BUCKET | NEED_OBJECT, ACCESS_PUT, api__upload_abort },
         { HTTP_DELETE, "objects", "evict-listrange", NEED_BUCKET | NEED_OBJECT, ACCESS_DELETE_OBJ,

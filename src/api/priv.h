@@ -6,6 +6,7 @@
 
 #include "api/api.h"
 #include "base/json.h"
+#include "os/thread.h"
 
 #define API_VERSION "5.0.0" /* what the wire calls ais_version: major.minor.build, must parse */
 #define API_DEPLOYMENT "linux"
@@ -40,6 +41,11 @@ struct api {
         struct api_disks disks;
         size_t reserve_max;     /* bytes that requests may hold together, see api_reserve */
         atomic_size_t reserved;
+        atomic_bool ready;      /* api_ready has been called: calls of other nodes are answered */
+        struct mutex lock;
+        struct cond changed;    /* index has grown */
+        uint64_t index;         /* of the newest snapshot that the watcher saw; guarded by lock */
+        struct api_leave *leave; /* see leave.c; null without a cluster port */
 };
 
 /* The wire's {"action","name","value"}. */
@@ -65,9 +71,12 @@ struct api_req {
         unsigned nparams;
         struct api_param params[API_QUERY_MAX];
         struct api_envelope env;     /* when the route reads it */
+        struct str body;             /* of the envelope, raw; p null: none */
         struct bck bck;              /* of the path and query; empty name if the path has none */
         const struct bucket *bucket; /* looked up for routes that need it */
         bool role_target;            /* errors name t[ID] instead of p[ID] */
+        bool internal;               /* a member passed it on (relay.c): */
+        const char *caller;          /* "p[ID]" of that member; else "" */
 };
 typedef struct err *api_handler_fn(struct api_req *r);
 
@@ -78,7 +87,9 @@ enum api_needs {
         NEED_BUCKET = 2,    /* path names a bucket that exists */
         NEED_BUCKET_NAME = 4, /* path names a bucket; it may not exist */
         NEED_OBJECT = 8,    /* path names an object, checked */
-        NEED_ANY_ACTION = 16 /* row without action: takes messages with any action too */
+        NEED_ANY_ACTION = 16, /* row without action: takes messages with any action too */
+        NEED_PRIMARY = 32, /* only the leader decides it: other nodes pass the request on to it (relay.c) */
+        NEED_MEMBER = 64  /* not for clients: there is no such row for them */
 };
 struct api_route {
         enum http_method method;
@@ -89,7 +100,8 @@ struct api_route {
         api_handler_fn *fn;
 };
 /* Tables, one per file of handlers; each ends with a row whose fn is null. */
-extern const struct api_route api_routes_objects[], api_routes_buckets[], api_routes_cluster[], api_routes_daemon[], api_routes_other[];
+extern const struct api_route api_routes_objects[], api_routes_buckets[], api_routes_cluster[], api_routes_daemon[],
+        api_routes_other[], api_routes_own[];
 
 /* A query parameter's value, STR_NONE if absent. Present but empty gives p non-null, n 0. */
 struct str api_param(const struct api_req *r, const char *key);
@@ -118,6 +130,9 @@ MUST_CHECK struct err *api_find_bucket(struct api_req *r, const struct bck *bck,
 MUST_CHECK struct err *api_check_access(struct api_req *r, const struct bucket *b, uint64_t bits);
 /* The bucket that query parameter bck_to names. */
 MUST_CHECK struct err *api_param_bck_to(struct api_req *r, struct bck *ret);
+/* The node that this request is about: its target entry or its proxy entry, by role_target; the one it has if it has
+ * only one. Never null. */
+const struct cluster_node *api_self(const struct api_req *r);
 /* Fills rs with the wire's error (body, or Hdr-Error for HEAD) and frees e. */
 void api_reply_err(struct api_req *r, struct err *e);
 /* Status, wire type code of an error code. */

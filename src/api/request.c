@@ -22,6 +22,8 @@ struct api_req *api__request_new(struct api *a, struct http_req *rq, struct http
         r->rs = rs;
         r->snap = snap;
         r->arena = rq->arena;
+        r->caller = "";
+        r->role_target = snap->proxy == NULL;
         return r;
 }
 
@@ -220,6 +222,8 @@ struct err *api_param_bck_to(struct api_req *r, struct bck *ret)
 
 struct err *api_reserve(struct api_req *r, size_t n)
 {
+        if (r->internal) /* the node that passed it on has done so */
+                return NULL;
         size_t all = atomic_fetch_add_explicit(&r->api->reserved, n, memory_order_relaxed) + n;
         if (all > r->api->reserve_max) {
                 atomic_fetch_sub_explicit(&r->api->reserved, n, memory_order_relaxed);
@@ -251,6 +255,7 @@ struct err *api__read_envelope(struct api_req *r, size_t max)
         else if (r->rq->body_length > CONTROL_BODY_MAX && (uint64_t)r->rq->body_length <= max)
                 TRY(api_reserve(r, (size_t)r->rq->body_length * MESSAGE_COST));
         TRY(http_req_read_all(r->rq, max, &body));
+        r->body = body;
         if (str_trim(body).n == 0)
                 return NULL;
         TRY_WRAP(json_parse(body, max, &r->env.doc), "failed to unmarshal the request's message");

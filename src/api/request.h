@@ -19,4 +19,12 @@ MUST_CHECK struct err *api__read_envelope(struct api_req *r, size_t max);
 /* Gives back what api_reserve took for this request; when it ends. Any thread. */
 void api__reserve_end(struct api *a, struct http_resp *rs);
 
+/* Runs a request that is ready (internal and caller set) from its target to its answer; on error rs is not an answer
+ * yet. */
+MUST_CHECK struct err *api__dispatch(struct api_req *r);
+/* Ends what dispatch left in the request: its document, its snapshot. */
+void api__request_end(struct api_req *r);
+/* Blocks until the state with this index is here: UNAVAILABLE at the deadline. Worker. */
+MUST_CHECK struct err *api__wait_index(struct api *a, uint64_t index, int64_t deadline_mono_ns);
+
 #endif

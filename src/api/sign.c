@@ -141,7 +141,11 @@ static bool from_base36(struct str s, uint64_t *ret)
                 return false;
         for (size_t i = 0; i < s.n; i++) {
                 char c = s.p[i];
-                unsigned d = c >= '0' && c <= '9' ? (unsigned)(c - '0') : c >= 'a' && c <= 'z' ? (unsigned)(c - 'a') + 10 : 36;
+                unsigned d = 36;
+                if (c >= '0' && c <= '9')
+                        d = (unsigned)(c - '0');
+                else if (c >= 'a' && c <= 'z')
+                        d = (unsigned)(c - 'a') + 10;
                 if (d == 36 || __builtin_mul_overflow(v, 36, &v) || __builtin_add_overflow(v, d, &v))
                         return false;
         }
@@ -152,7 +156,8 @@ static bool from_base36(struct str s, uint64_t *ret)
 /* x: "<nonce>-<expiry>-<hops>-<index>-<key id>". */
 static bool parse_x(struct str x, struct sign_claims *ret, struct str *ret_key)
 {
-        struct str nonce = str_cut(&x, '-'), expiry = str_cut(&x, '-'), hops = str_cut(&x, '-'), index = str_cut(&x, '-');
+        struct str nonce = str_cut(&x, '-'), expiry = str_cut(&x, '-'), hops = str_cut(&x, '-'),
+                   index = str_cut(&x, '-');
         uint64_t e, h;
         if (nonce.n == 0 || !from_base36(expiry, &e) || !from_base36(hops, &h) || !from_base36(index, &ret->index) ||
             e > INT64_MAX / (uint64_t)NS_PER_SEC || h > 99)

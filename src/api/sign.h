@@ -14,9 +14,9 @@
 #include "cluster/control.h"
 #include "net/http_parse.h"
 
-#define SIGN_LIFE_S 60                                /* a redirect is good for so long */
-#define SIGN_HOPS_MAX 3                               /* redirects of one request */
-#define SIGN_TEXT_MAX ((size_t)8 * 1024)              /* of what is signed; longer: not signed, never good */
+#define SIGN_LIFE_S 60                   /* a redirect is good for so long */
+#define SIGN_HOPS_MAX 3                  /* redirects of one request */
+#define SIGN_TEXT_MAX ((size_t)8 * 1024) /* of what is signed; longer: not signed, never good */
 #define SIGN_HMAC_CHARS 43
 
 /* The request as its receiver sees it. Strings are borrowed. */

@@ -5,7 +5,9 @@
 #include <stdio.h>
 
 #define STATE_OK 6u    /* cluster started, node started */
+#define STATE_REBALANCING 8u
 #define STATE_OOS 256u /* out of space */
+#define STATE_MAINTENANCE 1024u
 #define STATE_LOW_CAPACITY 2048u
 
 static void add_metric(struct view_node *v, const char *name, int64_t value)
@@ -52,17 +54,34 @@ static void gather_disks(struct api_req *r, struct view_node *v)
         }
 }
 
+/* Whether a target may still hold something of an earlier placement. */
+static bool is_pending(const struct snapshot *s, const struct cluster_node *n)
+{
+        for (unsigned i = 0; i < s->earlier_count; i++)
+                for (unsigned k = 0; k < s->earlier[i].n; k++)
+                        if (s->earlier[i].pending[k] && strcmp(s->earlier[i].ids[k], n->id) == 0)
+                                return true;
+        return false;
+}
+
 uint64_t api__view_state_flags(struct api_req *r)
 {
-        struct store_usage u;
+        const struct cluster_node *self = api_self(r);
+        struct store_usage u = { .state = SPACE_OK };
+        uint64_t flags = STATE_OK;
 
-        store_usage(r->node->store, &u);
-        return STATE_OK | (u.state == SPACE_OUT ? STATE_OOS : u.state == SPACE_HIGH ? STATE_LOW_CAPACITY : 0);
+        if (r->node->store)
+                store_usage(r->node->store, &u);
+        if (self->flags & (NODE_MAINTENANCE | NODE_DECOMMISSION))
+                flags |= STATE_MAINTENANCE;
+        if (self->target && is_pending(r->snap, self))
+                flags |= STATE_REBALANCING;
+        return flags | (u.state == SPACE_OUT ? STATE_OOS : u.state == SPACE_HIGH ? STATE_LOW_CAPACITY : 0);
 }
 
 struct err *api__view_gather(struct api_req *r, struct view_node *ret)
 {
-        struct view_node v = { .snap = r->snap, .self = r->role_target ? r->snap->target : r->snap->proxy };
+        struct view_node v = { .snap = r->snap, .self = api_self(r) };
         struct metric_arg a = { r, &v };
 
         v.metrics = arena_alloc(r->arena, VIEW_METRICS_MAX * sizeof(*v.metrics));
@@ -70,7 +89,7 @@ struct err *api__view_gather(struct api_req *r, struct view_node *ret)
                 return err_static(ERR_NO_MEMORY);
         v.state_flags = api__view_state_flags(r);
         TRY(sysinfo_read(&v.sys));
-        if (r->role_target) {
+        if (v.self->target) {
                 v.mountpaths = arena_alloc(r->arena, CLUSTER_MOUNTPATHS_MAX * sizeof(*v.mountpaths));
                 if (!v.mountpaths)
                         return err_static(ERR_NO_MEMORY);
@@ -78,7 +97,7 @@ struct err *api__view_gather(struct api_req *r, struct view_node *ret)
                 store_usage(r->node->store, &v.usage);
                 gather_disks(r, &v);
         }
-        api__metric_names(r->role_target, gather_metric, &a);
+        api__metric_names(v.self->target, gather_metric, &a);
         *ret = v;
         return NULL;
 }
@@ -332,6 +351,33 @@ void api__view_node_status(struct json_w *w, const struct view_node *v)
         api__view_state(w, "cluster", v->snap, v->state_flags);
         api__view_sysinfo(w, "sys_info", v, false);
         jw_u64s(w, "smap_version", v->snap->smap_version);
+        jw_object_end(w);
+}
+
+void api__view_absent_status(struct json_w *w, const struct view_node *v, const char *status)
+{
+        static const char *const texts[] = { "deployment", "ais_version", "build_time", "k8s_pod_name" };
+        static const char *const nothing[] = { "smap", "bmd", "rmd", "config", "etlmd" };
+
+        jw_object(w, NULL);
+        jw_cstr(w, "status", status);
+        for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+                jw_cstr(w, texts[i], "");
+        api__view_snode(w, "snode", v->self);
+        jw_null(w, "tracker");
+        jw_object(w, "capacity");
+        capacity_members(w, v);
+        jw_object_end(w);
+        jw_object(w, "cluster");
+        for (size_t i = 0; i < ARRAY_LEN(nothing); i++) {
+                jw_object(w, nothing[i]);
+                jw_cstr(w, "version", "0");
+                jw_object_end(w);
+        }
+        jw_uint(w, "flags", 0);
+        jw_object_end(w);
+        api__view_sysinfo(w, "sys_info", v, false);
+        jw_cstr(w, "smap_version", "0");
         jw_object_end(w);
 }
 

@@ -54,6 +54,8 @@ void api__view_sysinfo(struct json_w *w, const char *key, const struct view_node
 void api__view_node_stats(struct json_w *w, const char *key, const struct view_node *v);
 /* node_status. */
 void api__view_node_status(struct json_w *w, const struct view_node *v);
+/* node_status of a node that is not asked: what the map says of it. */
+void api__view_absent_status(struct json_w *w, const struct view_node *v, const char *status);
 /* disk: rates and capacity. */
 void api__view_disk(struct json_w *w, const struct view_node *v);
 /* Mountpath list: {"available","waiting_dd","disabled"}. */

@@ -39,6 +39,7 @@
         X(ACCESS, "access denied", 0)                                                                                  \
         X(UNAUTHORIZED, "credentials required", 0)                                                                     \
         X(FORBIDDEN, "forbidden", 0)                                                                                   \
+        X(DIRECT_ACCESS, "direct target access denied", 0)                                                             \
         X(RATE_LIMIT, "rate limit exceeded", 1)                                                                        \
         X(OVERLOAD, "overloaded", 1)                                                                                   \
         X(STARTING, "node is starting", 1)                                                                             \
