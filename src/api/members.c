@@ -193,7 +193,8 @@ static struct err *apply(struct api_req *r, const struct change *c, const struct
                 return maintain(r, s);
         case STOP_MAINTENANCE:
                 TRY(api__leave_drop(r->api, s->id));
-                return cluster_node_set_flags(r->node->cluster, str_of(s->id), 0,
+                /* Of both nodes of the process: it may have been shut down as a whole. */
+                return cluster_node_set_flags(r->node->cluster, str_of(s->member->id), 0,
                                               NODE_MAINTENANCE | NODE_POST_REBALANCE);
         case REMOVE_UNSAFE:
                 return cluster_member_remove(r->node->cluster, str_of(s->member->id), true);
