@@ -312,6 +312,14 @@ static bool is_error_of_call(struct api_req *r, const struct err *e)
         return err_code(e) == ERR_NOT_PRIMARY || http_req_header(r->rq, STR("Orlop-Plain")).p != NULL;
 }
 
+/* Which of this member's two nodes is meant. */
+static bool is_about_target(const struct api_req *r)
+{
+        const struct snapshot *s = r->snap;
+        return s->target != NULL && !str_starts(r->rq->path, STR("/v1/cluster")) &&
+               str_eq(http_req_header(r->rq, STR("Ais-Node-Id")), str_of(s->target->id));
+}
+
 static struct err *answer(struct rpc_req *rq)
 {
         struct api *a = rq->ctx;
@@ -326,8 +334,8 @@ static struct err *answer(struct rpc_req *rq)
         }
         r->internal = true;
         r->caller = caller_of(r, rq->peer_id);
-        if (snap->target != NULL && str_eq(http_req_header(rq->http, STR("Ais-Node-Id")), str_of(snap->target->id)))
-                r->role_target = true; /* which of this member's two nodes is meant */
+        if (is_about_target(r))
+                r->role_target = true;
         struct err *e = api__dispatch(r);
         if (e != NULL && is_error_of_call(r, e)) {
                 api__request_end(r);
