@@ -31,7 +31,7 @@ struct engine_role {
 };
 struct engine_events {
         void *arg;
-        /* Commands up to `index` are in force. whole: docs are all there are (start, installed snapshot); what is not
+        /* Commands up to `index` are in force; n may be 0. whole: docs are all there are (start, installed snapshot); what is not
          * among them is gone. Borrowed for the call. */
         void (*applied)(void *arg, uint64_t index, bool whole, const struct doc *docs, size_t n);
         /* Leadership or its freshness has changed. */
@@ -58,9 +58,13 @@ struct raft_options {
          * engine's, may block some seconds. */
         struct err *(*dial)(void *arg, uint64_t id, const char *address, int *ret_fd);
         struct engine_events events; /* events.arg is dial's arg too */
+        uint64_t min_free_bytes;   /* below this much room on the disk: alarm, and a leader hands over; 0: 256 MiB */
+        unsigned watch_ms;         /* how often the disk and the followers are looked at; 0: 5000 */
+        unsigned stall_ms;         /* a follower that answers but stores nothing for so long stands still; 0: 10000 */
 };
-/* Starts it: checks the directory in a child process first (precaution 13), so that a damaged one is CORRUPT and not a
- * crash. IO, CORRUPT, NO_MEMORY. The state found is reported through events.applied before it returns. */
+/* Starts it: tries the directory in a child process first, so that a damaged one is CORRUPT and not a crash. IO, CORRUPT,
+ * FORMAT, IN_USE (another process has it), NO_MEMORY. The state found is reported through events.applied before it returns; what
+ * the log holds beyond the last snapshot follows when a leader says that it is committed. */
 MUST_CHECK struct err *raft_engine_open(const struct raft_options *o, struct engine **ret);
 /* Hands over an incoming byte stream of another voter; the engine owns fd from now on, also on error. Any worker. */
 MUST_CHECK struct err *raft_engine_accept(struct engine *e, uint64_t id, const char *address, int fd);
@@ -71,6 +75,11 @@ MUST_CHECK struct err *raft_engine_accept(struct engine *e, uint64_t id, const c
  * TOO_LARGE. */
 MUST_CHECK struct err *engine_propose(struct engine *e, const struct doc *docs, size_t n, int64_t deadline_mono_ns,
                                       uint64_t *ret_index);
+/* As engine_propose, for a caller that asks again when the outcome is unknown: the same client (not 0) and sequence is
+ * applied once, and a later try has the result of the first. The sequence grows; one that is smaller than the client's last
+ * is INVALID. Of the 256 clients that were active last, the last result is kept. */
+MUST_CHECK struct err *engine_propose_once(struct engine *e, uint64_t client, uint64_t sequence, const struct doc *docs,
+                                           size_t n, int64_t deadline_mono_ns, uint64_t *ret_index);
 /* Returns when everything that was committed anywhere before the call is applied here. Leader only: NOT_PRIMARY,
  * UNAVAILABLE. Calls in flight at the same time share one barrier. */
 MUST_CHECK struct err *engine_fence(struct engine *e, int64_t deadline_mono_ns);
