@@ -127,6 +127,10 @@ static const struct cli_option shutdown_options[] = {
         OPT_PROGRESS,
         { 0 },
 };
+static const struct cli_option control_options[] = {
+        { 0, "yes", NULL, "recover: the other voters are lost for good", CLI_NOTHING },
+        { 0 },
+};
 static const struct cli_option log_options[] = {
         { 0, "severity", "LEVEL", "info, warning or error and above", CLI_NOTHING },
         { 'f', "follow", NULL, "go on as the log grows", CLI_NOTHING },
@@ -255,6 +259,14 @@ static const struct cli_command commands[] = {
                      "Exit codes are its own: 0 clean or all repaired, 1 something is corrupt or missing, 2 the check could not be done.",
           .options = fsck_options,
           .min_args = 1, .max_args = 1000, .complete = CLI_DIR, .offline = true, .run = cli__run_fsck },
+        { .name = "control inspect", .synopsis = "STATE-DIR", .summary = "show the ordered state of a stopped voter", .options = control_options,
+          .min_args = 1, .max_args = 1, .complete = CLI_DIR, .offline = true, .run = cli__run_control },
+        { .name = "control export", .synopsis = "STATE-DIR", .summary = "print all documents of a stopped voter, one JSON document per line",
+          .options = control_options, .min_args = 1, .max_args = 1, .complete = CLI_DIR, .offline = true, .run = cli__run_control },
+        { .name = "control recover", .synopsis = "STATE-DIR", .summary = "make a stopped voter the only one, when the majority is lost for good",
+          .details = "The directory is copied first. All other voters must be stopped and never be started again with their old directories; they join\n"
+                     "anew. What only they knew is lost. Without --yes it only says what it would do.",
+          .options = control_options, .min_args = 1, .max_args = 1, .complete = CLI_DIR, .offline = true, .run = cli__run_control },
         { .name = "completion", .synopsis = "bash|zsh|fish", .summary = "print a completion script",
           .examples = "  source <(orlop completion bash)\n  orlop completion fish > ~/.config/fish/completions/orlop.fish", .min_args = 1, .max_args = 1,
           .offline = true, .run = cli__run_completion },

@@ -1,4 +1,5 @@
-/* cli/local.c: commands that need no server: version, completion, man, and fsck, which is the daemon's own offline check under a handier name. */
+/* cli/local.c: commands that need no server: version, completion, man; and fsck and control, which are the daemon's own offline tools under a
+ * handier name. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -81,5 +82,12 @@ static int run_daemon(const struct cli *c, const struct cli_args *a, const char 
 int cli__run_fsck(struct cli *c, const struct cli_args *a)
 {
         static const char *const words[] = { "fsck", NULL }, *const flags[] = { "--repair", "--rebuild" };
+        return run_daemon(c, a, words, flags);
+}
+
+int cli__run_control(struct cli *c, const struct cli_args *a)
+{
+        const char *const words[] = { "control", strrchr(a->command->name, ' ') + 1 };
+        static const char *const flags[] = { "--yes", NULL };
         return run_daemon(c, a, words, flags);
 }

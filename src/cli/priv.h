@@ -275,6 +275,7 @@ int cli__run_cluster_shutdown(struct cli *c, const struct cli_args *a);
 int cli__run_rebalance_start(struct cli *c, const struct cli_args *a);
 int cli__run_rebalance_stop(struct cli *c, const struct cli_args *a);
 int cli__run_rebalance_status(struct cli *c, const struct cli_args *a);
+int cli__run_control(struct cli *c, const struct cli_args *a);
 int cli__run_log(struct cli *c, const struct cli_args *a);
 int cli__run_fsck(struct cli *c, const struct cli_args *a);
 int cli__run_version(struct cli *c, const struct cli_args *a);

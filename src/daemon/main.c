@@ -1,4 +1,4 @@
-/* daemon/main.c: `orlopd`: reads the settings and serves, or runs the offline check. Exit codes: 0 clean end, 1 failed, 2 usage. */
+/* daemon/main.c: `orlopd`: reads the settings and serves, or runs an offline tool. Exit codes: 0 clean end, 1 failed, 2 usage. */
 #include <string.h>
 
 #include "daemon/serve.h"
@@ -17,6 +17,8 @@ int main(int argc, char **argv)
 {
         if (argc > 1 && strcmp(argv[1], "fsck") == 0)
                 return fsck_command(argc - 1, argv + 1);
+        if (argc > 1 && strcmp(argv[1], "control") == 0)
+                return control_command(argc - 1, argv + 1);
         struct settings s = { 0 };
         int code = 0;
         struct err *e = settings_read(&s, argc, argv);

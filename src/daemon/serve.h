@@ -8,5 +8,7 @@
 MUST_CHECK struct err *serve(const struct settings *s);
 /* `orlopd fsck`: the offline check. Returns the exit code: 0 clean, 1 findings, 2 usage or failure. */
 int fsck_command(int argc, char **argv);
+/* `orlopd control`: a stopped voter's ordered state. Returns the exit code: 0 done, 1 damaged or in use, 2 usage. */
+int control_command(int argc, char **argv);
 
 #endif

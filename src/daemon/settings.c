@@ -189,7 +189,8 @@ void settings_fini(struct settings *s)
 void settings_usage(FILE *f)
 {
         fputs("usage: orlopd [options] DIR [DIR...]\n"
-              "       orlopd fsck [--repair | --rebuild] DIR [DIR...]\n\n"
+              "       orlopd fsck [--repair | --rebuild] DIR [DIR...]\n"
+              "       orlopd control inspect|export|recover STATE-DIR\n\n"
               "Serves a store that lives in DIR: one directory per disk, created if absent.\n\noptions:\n", f);
         for (size_t i = 0; i < ARRAY_LEN(table); i++) {
                 char left[64];
