@@ -39,7 +39,7 @@ static struct err *bucket_replace(struct state *s, size_t i, const struct bucket
 static struct err *commit_buckets(struct change *ch)
 {
         ch->next.bmd_version++;
-        return cluster__change_commit(ch, true);
+        return cluster__change_commit(ch);
 }
 
 struct err *cluster_bucket_create(struct cluster *c, const struct bck *bck, const struct bucket_props *props,
@@ -58,6 +58,7 @@ struct err *cluster_bucket_create(struct cluster *c, const struct bck *bck, cons
                 b.props = *props;
         else
                 bucket_props_default(s->in_force->c, bck->provider, &b.props);
+        s->next_bid = MAX(s->next_bid, c->bid_floor);
         b.bid = s->next_bid++;
         if (bck->provider == PROVIDER_AIS)
                 b.bid |= BID_AIS;
@@ -122,7 +123,7 @@ struct err *cluster_bucket_set_props(struct cluster *c, const struct bck *bck, c
         TRY(cluster__change_begin(c, &ch));
         TRY(bucket_get(&ch.next, bck, &i));
         struct bucket b = ch.next.buckets[i]->b, old = b;
-        TRY(bucket_props_update(&b.props, patch, cluster__targets_active(c), mountpaths_enabled(&ch.next), &changed));
+        TRY(bucket_props_update(&b.props, patch, ch.next.epochs.current.n, mountpaths_enabled(&ch.next), &changed));
         if (changed) {
                 TRY(bucket_replace(&ch.next, i, &b));
                 TRY(commit_buckets(&ch));
@@ -160,130 +161,4 @@ struct err *cluster_bucket_reset_props(struct cluster *c, const struct bck *bck)
         bucket_props_default(ch.next.in_force->c, bck->provider, &b.props);
         TRY(bucket_replace(&ch.next, i, &b));
         return commit_buckets(&ch);
-}
-
-/* An edited and checked copy of `from`. */
-static struct err *config_edited(const struct shared_config *from, struct err *(*fn)(void *arg, struct config *config),
-                                 void *arg, struct shared_config **ret)
-{
-        struct config *config = config_clone(from->c);
-        if (!config)
-                return err_static(ERR_NO_MEMORY);
-        struct err *e = fn(arg, config);
-        if (!e)
-                e = config_check(config);
-        if (e) {
-                config_free(config);
-                return e;
-        }
-        struct shared_config *sc = cluster__state_config_new(config);
-        if (!sc)
-                return err_static(ERR_NO_MEMORY);
-        *ret = sc;
-        return NULL;
-}
-
-static void config_swap(struct shared_config **slot, struct shared_config *c)
-{
-        cluster__state_config_unref(*slot);
-        *slot = c;
-}
-
-struct err *cluster_config_edit(struct cluster *c, struct err *(*fn)(void *arg, struct config *config), void *arg,
-                                bool transient)
-{
-        AUTO_CHANGE struct change ch = { .c = NULL };
-        TRY(cluster__change_begin(c, &ch));
-        struct state *s = &ch.next;
-        bool apart = s->config != s->in_force;
-        struct shared_config *edited;
-        if (!transient) {
-                TRY(config_edited(s->config, fn, arg, &edited));
-                config_swap(&s->config, edited);
-                s->config_version++;
-        }
-        if (transient || apart) {
-                TRY(config_edited(s->in_force, fn, arg, &edited));
-                config_swap(&s->in_force, edited);
-        } else {
-                config_swap(&s->in_force, cluster__state_config_ref(s->config));
-        }
-        if (!transient)
-                TRY(cluster__state_config_stamp(s, &c->id, clock_wall_ns()));
-        return cluster__change_commit(&ch, !transient);
-}
-
-struct err *cluster_config_reset(struct cluster *c)
-{
-        AUTO_CHANGE struct change ch = { .c = NULL };
-        struct config *config;
-        TRY(cluster__change_begin(c, &ch));
-        struct state *s = &ch.next;
-        TRY(cluster__config_base(c, &config));
-        struct shared_config *sc = cluster__state_config_new(config);
-        if (!sc)
-                return err_static(ERR_NO_MEMORY);
-        config_swap(&s->config, sc);
-        config_swap(&s->in_force, cluster__state_config_ref(sc));
-        s->config_version++;
-        TRY(cluster__state_config_stamp(s, &c->id, clock_wall_ns()));
-        return cluster__change_commit(&ch, true);
-}
-
-struct err *cluster_mountpaths_set(struct cluster *c, const struct cluster_mountpath *mps, size_t n)
-{
-        AUTO_CHANGE struct change ch = { .c = NULL };
-        TRY(cluster__change_begin(c, &ch));
-        TRY(cluster__state_mountpaths_set(&ch.next, mps, n));
-        return cluster__change_commit(&ch, true);
-}
-
-struct err *cluster_smap_bump(struct cluster *c)
-{
-        AUTO_CHANGE struct change ch = { .c = NULL };
-        TRY(cluster__change_begin(c, &ch));
-        ch.next.smap_version++;
-        return cluster__change_commit(&ch, true);
-}
-
-/* Prefixes of documents that belong to other folders. */
-static bool doc_is_foreign(struct str key)
-{
-        static const char *const own[] = { "cluster", "config", "bucket", "member", "key", "join", "ca" };
-        struct str first = str_cut(&key, '/');
-        for (size_t i = 0; i < ARRAY_LEN(own); i++)
-                if (str_eq(first, str_of(own[i])))
-                        return false;
-        return first.n > 0 && key.n > 0;
-}
-
-struct err *cluster_doc_put(struct cluster *c, struct str key, struct str body)
-{
-        AUTO_CHANGE struct change ch = { .c = NULL };
-        if (!doc_is_foreign(key) || key.n > DOC_KEY_MAX)
-                return err_new(ERR_INVALID, "document \"" STR_FMT "\" can not be changed", STR_ARG(key));
-        if (body.n > DOC_BODY_MAX)
-                return err_new(ERR_TOO_LARGE, "document \"" STR_FMT "\" has %zu bytes", STR_ARG(key), body.n);
-        TRY(cluster__change_begin(c, &ch));
-        const struct doc_ref *have = cluster__docs_get(&ch.next.docs, key);
-        if (have ? body.p && str_eq(have->body, body) : !body.p)
-                return NULL;
-        TRY(cluster__docs_put(&ch.next.docs, key, body, 0));
-        return cluster__change_commit(&ch, true);
-}
-
-struct err *cluster_doc_each(struct cluster *c, struct str prefix,
-                             struct err *(*fn)(void *arg, struct str key, struct str body), void *arg)
-{
-        struct docs docs;
-        mutex_lock(&c->change);
-        struct err *e = cluster__docs_clone(&c->state.docs, &docs);
-        mutex_unlock(&c->change);
-        TRY(e);
-        bool found;
-        for (size_t i = cluster__docs_find(&docs, prefix, &found);
-             !e && i < docs.n && str_starts(docs.list[i]->key, prefix); i++)
-                e = fn(arg, docs.list[i]->key, docs.list[i]->body);
-        cluster__docs_fini(&docs);
-        return e;
 }

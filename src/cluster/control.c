@@ -1,125 +1,18 @@
-/* cluster/control.c: opening and closing, publishing snapshots, and the frame of a change.
+/* cluster/control.c: opening and closing: who this process is, and the state that it finds or founds.
  *
- * A change copies the state, edits the copy, builds the snapshot that it would give (so that memory can no longer be
- * short), writes the state file, and only then publishes. If the write fails, memory keeps the old state, and it is
- * written back, since the file may hold either, as after a crash: a bucket that goes on must not be missing at the next
- * start. Watchers run before the change returns, under the change lock, so that they see the order. */
+ * A first start writes local.json, state.json and last identity.json, which completes it: a crash before is a first start
+ * again. A process with a cluster port goes on in many.c with what is found here. */
 #define LOG_FOLDER "cluster"
 
 #include "base/log.h"
-#include "cluster/priv.h"
+#include "cluster/many.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/random.h"
 
 #include <stdio.h>
 
-/* ---- snapshots of the moment ---- */
-
-const struct snapshot *cluster_pin(struct cluster *c)
-{
-        mutex_lock(&c->pin);
-        const struct snapshot *s = snapshot_ref(c->current);
-        mutex_unlock(&c->pin);
-        return s;
-}
-
-const struct snapshot *cluster_snapshot_cached(struct cluster *c, struct snapshot_cache *cache)
-{
-        if (LIKELY(cache->s != NULL && cache->s->seq == atomic_load_explicit(&c->seq, memory_order_acquire)))
-                return cache->s;
-        snapshot_cache_drop(cache);
-        cache->s = cluster_pin(c);
-        return cache->s;
-}
-
-void snapshot_cache_drop(struct snapshot_cache *cache)
-{
-        cluster_unpin(cache->s);
-        cache->s = NULL;
-}
-
-static void publish(struct cluster *c, struct snapshot *s)
-{
-        mutex_lock(&c->pin);
-        struct snapshot *old = c->current;
-        c->current = s;
-        atomic_store_explicit(&c->seq, s->seq, memory_order_release);
-        mutex_unlock(&c->pin);
-        cluster_unpin(old);
-}
-
-/* ---- changes ---- */
-
-struct err *cluster__change_begin(struct cluster *c, struct change *ch)
-{
-        ASSERT_MAY_BLOCK();
-        mutex_lock(&c->change);
-        struct state next;
-        struct err *e = cluster__state_clone(&c->state, &next);
-        if (e) {
-                mutex_unlock(&c->change);
-                return e;
-        }
-        *ch = (struct change){ .c = c, .next = next };
-        return NULL;
-}
-
-struct err *cluster__change_commit(struct change *ch, bool durable)
-{
-        struct cluster *c = ch->c;
-        struct snapshot *after = cluster__snapshot_new(&c->id, &ch->next, c->current->seq + 1);
-        if (!after)
-                return err_static(ERR_NO_MEMORY);
-        struct err *e = durable ? cluster__state_write(c->dir, c->id.uuid, &ch->next) : NULL;
-        if (e) {
-                /* The file may hold what we refuse now: never give these ids to others. */
-                c->state.next_bid = ch->next.next_bid;
-                cluster_unpin(after);
-                struct err *e2 = cluster__state_write(c->dir, c->id.uuid, &c->state);
-                if (e2)
-                        log_err(LOG_ERROR, LOG_FOLDER, e2, "the state that stays in force could not be written back: "
-                                                           "a restart may find the change that failed");
-                return err_wrap(e, "write the cluster's state");
-        }
-        AUTO_SNAPSHOT const struct snapshot *before = cluster_pin(c);
-        cluster__state_fini(&c->state);
-        c->state = ch->next;
-        ch->done = true;
-        publish(c, after);
-        for (unsigned i = 0; i < c->watch_count; i++)
-                c->watches[i].fn(c->watches[i].arg, before, after);
-        return NULL;
-}
-
-void cluster__change_end(struct change *ch)
-{
-        if (!ch->c)
-                return;
-        if (!ch->done)
-                cluster__state_fini(&ch->next);
-        mutex_unlock(&ch->c->change);
-        ch->c = NULL;
-}
-
-unsigned cluster__targets_active(struct cluster *c)
-{
-        unsigned n = 0;
-        for (unsigned i = 0; i < c->current->node_count; i++) {
-                const struct cluster_node *node = &c->current->nodes[i];
-                n += node->target && !(node->flags & (NODE_MAINTENANCE | NODE_DECOMMISSION));
-        }
-        return n;
-}
-
-void cluster_watch(struct cluster *c, cluster_watch_fn *fn, void *arg)
-{
-        LOCK_SCOPE(&c->change);
-        ASSERT(c->watch_count < CLUSTER_WATCHES_MAX);
-        c->watches[c->watch_count++] = (struct watch){ fn, arg };
-}
-
-/* ---- opening ---- */
+/* ---- identity ---- */
 
 static struct err *id_choose(const char *wish, const char *suffix, const char *base, char *ret, size_t size)
 {
@@ -132,20 +25,24 @@ static struct err *id_choose(const char *wish, const char *suffix, const char *b
         return NULL;
 }
 
-static struct err *identity_new(const struct cluster_opts *o, struct identity *ret)
+struct err *cluster__identity_new(const struct cluster_opts *o, const char *uuid_wish, struct identity *ret)
 {
-        struct identity id = { .created_ns = clock_wall_ns() };
+        struct identity id;
+        memset(&id, 0, sizeof(id));
+        id.created_ns = clock_wall_ns();
+        id.voter_id = random_u64() >> 1 | 1;
         char node[9], uuid[10];
         random_id(node, 8);
         random_id(uuid, 9);
-        TRY(id_choose(o->cluster_uuid, "", uuid, id.uuid, sizeof(id.uuid)));
+        TRY(id_choose(uuid_wish, "", uuid, id.uuid, sizeof(id.uuid)));
         /* Both roles of one process share the random part, so that people see who belongs together. */
-        TRY(id_choose(o->proxy_id, "p", node, id.proxy, sizeof(id.proxy)));
-        TRY(id_choose(o->target_id, "t", node, id.target, sizeof(id.target)));
+        if (o->role != CLUSTER_ROLE_TARGET)
+                TRY(id_choose(o->proxy_id, "p", node, id.proxy, sizeof(id.proxy)));
+        if (o->role != CLUSTER_ROLE_PROXY)
+                TRY(id_choose(o->target_id, "t", node, id.target, sizeof(id.target)));
+        snprintf(id.member, sizeof(id.member), "%sm", node);
         if (strcmp(id.proxy, id.target) == 0)
                 return err_new(ERR_INVALID, "proxy and target can not both be named %s", id.proxy);
-        cluster__time_text(id.created_ns, id.creation_time, sizeof(id.creation_time));
-        snprintf(id.member, sizeof(id.member), "m-%.30s", id.proxy);
         *ret = id;
         return NULL;
 }
@@ -157,9 +54,13 @@ static struct err *identity_agrees(const char *what, const char *wish, const cha
         return NULL;
 }
 
-static void addr_set(struct state *s, const struct cluster_opts *o)
+static struct err *role_agrees(const struct identity *id, enum cluster_role role)
 {
-        memcpy(s->addr, o->addr, sizeof(s->addr));
+        bool proxy = role != CLUSTER_ROLE_TARGET, target = role != CLUSTER_ROLE_PROXY;
+        if (proxy != (id->proxy[0] != '\0') || target != (id->target[0] != '\0'))
+                return err_new(ERR_FOREIGN, "the state is that of %s",
+                               !id->proxy[0] ? "a target" : !id->target[0] ? "a proxy" : "a proxy and target");
+        return NULL;
 }
 
 struct err *cluster__config_base(struct cluster *c, struct config **ret)
@@ -178,61 +79,110 @@ struct err *cluster__config_base(struct cluster *c, struct config **ret)
         return NULL;
 }
 
-/* Everything but the identity is written first, so that a crash in between is a first start again. */
-static struct err *first_start(struct cluster *c, const struct cluster_opts *o)
+/* ---- first start ---- */
+
+static void set_addresses(struct state *s, const struct identity *id, const struct cluster_opts *o)
 {
-        struct config *config;
-        TRY(identity_new(o, &c->id));
-        TRY(cluster__config_base(c, &config));
-        c->state.config = cluster__state_config_new(config);
-        if (!c->state.config)
-                return err_static(ERR_NO_MEMORY);
-        c->state.in_force = cluster__state_config_ref(c->state.config);
-        c->state.smap_version = c->state.bmd_version = c->state.config_version = c->state.next_bid = 1;
-        addr_set(&c->state, o);
-        TRY(cluster__state_config_stamp(&c->state, &c->id, c->id.created_ns));
-        TRY(cluster__state_write(c->dir, c->id.uuid, &c->state));
-        TRY(cluster__identity_write(c->dir, &c->id));
-        log_info("new cluster %s, proxy %s, target %s", c->id.uuid, c->id.proxy, c->id.target);
-        return NULL;
+        struct member *m = cluster__state_member(s, str_of(id->member));
+        for (unsigned i = 0; m && i < CLUSTER_NETS; i++) {
+                /* Field by field: members are compared as bytes. */
+                memset(&m->addr[i], 0, sizeof(m->addr[i]));
+                str_copy(m->addr[i].host, sizeof(m->addr[i].host), str_of(o->addr[i].host));
+                str_copy(m->addr[i].port, sizeof(m->addr[i].port), str_of(o->addr[i].port));
+                str_copy(m->addr[i].url, sizeof(m->addr[i].url), str_of(o->addr[i].url));
+        }
 }
 
-/* New addresses make a new version of the map. */
-static struct err *later_start(struct cluster *c, const struct cluster_opts *o)
+static struct err *founded(struct cluster *c, const struct cluster_opts *o, struct state *s)
 {
-        TRY(identity_agrees("cluster", o->cluster_uuid, c->id.uuid));
-        TRY(identity_agrees("proxy", o->proxy_id, c->id.proxy));
-        TRY(identity_agrees("target", o->target_id, c->id.target));
-        struct err *e = cluster__state_read(c->dir, c->id.uuid, &c->state);
-        if (err_code(e) == ERR_NOT_FOUND)
-                return err_recode(e, ERR_CORRUPT, "state.json is missing beside identity.json");
-        TRY(e);
-        bool moved = false;
-        for (unsigned i = 0; i < CLUSTER_NETS; i++)
-                moved |= strcmp(c->state.addr[i].url, o->addr[i].url) != 0;
-        addr_set(&c->state, o);
-        TRY(cluster__state_config_stamp(&c->state, &c->id, 0));
-        if (!moved)
-                return NULL;
-        c->state.smap_version++;
-        return cluster__state_write(c->dir, c->id.uuid, &c->state);
+        struct config *config;
+        TRY(cluster__config_base(c, &config));
+        struct shared_config *shared = cluster__state_config_new(config);
+        if (!shared)
+                return err_static(ERR_NO_MEMORY);
+        TRY(cluster__state_config_take(s, shared));
+        TRY(cluster__state_found(s, &c->id));
+        s->smap_version = s->bmd_version = s->config_version = s->next_bid = 1;
+        set_addresses(s, &c->id, o);
+        return cluster__state_config_stamp(s, c->id.created_ns);
+}
+
+/* Everything but the identity is written first, so that a crash in between is a first start again. */
+static struct err *first_start(struct cluster *c, const struct cluster_opts *o, struct docs *table)
+{
+        struct state s = { .created_ns = 0 }, none = { .created_ns = 0 };
+        struct diff d = { .n = 0 };
+        if (o->role == CLUSTER_ROLE_TARGET)
+                return err_new(ERR_INVALID, "a target alone is no cluster: it needs a join token");
+        TRY(cluster__identity_new(o, o->cluster_uuid, &c->id));
+        struct err *e = founded(c, o, &s);
+        if (!e)
+                e = cluster__diff(&none, &s, table, &d);
+        for (size_t i = 0; !e && i < d.n; i++)
+                e = cluster__docs_put(table, d.docs[i].key, d.docs[i].body, 1);
+        if (!e)
+                e = cluster__local_write(c->dir, c->id.uuid, &c->local, &s);
+        if (!e)
+                e = cluster__state_write(c->dir, c->id.uuid, table, 1, STATE_FILE_ENGINE);
+        if (!e)
+                e = cluster__identity_write(c->dir, &c->id);
+        cluster__diff_fini(&d);
+        cluster__state_fini(&s);
+        if (!e)
+                log_info("new cluster %s, proxy %s, target %s", c->id.uuid, c->id.proxy,
+                         c->id.target[0] ? c->id.target : "none");
+        return e;
 }
 
 /* A state file without an identity: only one that never had a bucket is a first start that a crash has cut short. */
 static struct err *check_unfinished_start(struct cluster *c)
 {
-        struct state s = { 0 };
-        struct err *e = cluster__state_peek(c->dir, &s);
+        struct state s = { .next_bid = 0 };
+        struct docs docs = { .n = 0 };
+        struct local local;
+        uint64_t index;
+        enum state_engine engine;
+        bool old;
+        struct err *e = cluster__state_read(c->dir, NULL, &docs, &index, &engine, &s, &old);
+        if (!e && !old)
+                e = cluster__local_read(c->dir, NULL, &local, &s);
+        bool used = !e && (index > 1 || s.next_bid > 1 || s.mountpath_count);
         if (err_code(e) == ERR_NOT_FOUND) {
                 err_free(e);
-                return NULL;
+                e = NULL;
         }
-        TRY(e);
-        bool used = s.next_bid > 1 || s.mountpath_count;
+        cluster__docs_fini(&docs);
         cluster__state_fini(&s);
+        TRY(e);
         if (used)
                 return err_new(ERR_CORRUPT, "identity.json is missing beside state.json");
         return NULL;
+}
+
+/* ---- later starts ---- */
+
+static struct err *later_start(struct cluster *c, const struct cluster_opts *o, struct found *f)
+{
+        TRY(identity_agrees("cluster", o->cluster_uuid, c->id.uuid));
+        TRY(identity_agrees("proxy", o->proxy_id, c->id.proxy));
+        TRY(identity_agrees("target", o->target_id, c->id.target));
+        TRY(role_agrees(&c->id, o->role));
+        bool old = false;
+        struct err *e = cluster__state_read(c->dir, &c->id, &f->table, &f->index, &f->engine, &f->local, &old);
+        if (err_code(e) == ERR_NOT_FOUND && cluster__many_has_engine(c)) {
+                /* A voter: its engine has the state. */
+                err_free(e);
+                e = NULL;
+                f->index = 0;
+        } else if (err_code(e) == ERR_NOT_FOUND) {
+                return err_recode(e, ERR_CORRUPT, "state.json is missing beside identity.json");
+        }
+        TRY(e);
+        if (old)
+                return NULL;
+        e = cluster__local_read(c->dir, c->id.uuid, &c->local, &f->local);
+        return err_code(e) == ERR_NOT_FOUND ? err_recode(e, ERR_CORRUPT, "local.json is missing beside identity.json") :
+                                              e;
 }
 
 static struct err *open_dir(struct cluster *c, const char *state_dir)
@@ -249,7 +199,7 @@ static struct err *open_dir(struct cluster *c, const char *state_dir)
         return file_lock(c->lock);
 }
 
-static struct err *open_state(struct cluster *c, const struct cluster_opts *o)
+static struct err *find_state(struct cluster *c, const struct cluster_opts *o, struct found *f)
 {
         TRY_WRAP(open_dir(c, o->state_dir), "%s", o->state_dir);
         TRY(cluster__sweep(c->dir));
@@ -257,20 +207,70 @@ static struct err *open_state(struct cluster *c, const struct cluster_opts *o)
         if (err_code(e) == ERR_NOT_FOUND) {
                 err_free(e);
                 TRY(check_unfinished_start(c));
-                TRY_WRAP(first_start(c, o), "first start");
+                f->index = 1;
+                f->engine = STATE_FILE_ENGINE;
+                if (!o->join) {
+                        TRY_WRAP(first_start(c, o, &f->table), "first start");
+                } else {
+                        TRY_WRAP(cluster__join(c, o, f), "join the cluster");
+                }
         } else {
                 TRY(e);
-                TRY(later_start(c, o));
+                TRY(later_start(c, o, f));
         }
-        c->current = cluster__snapshot_new(&c->id, &c->state, 1);
-        if (!c->current)
+        c->local.starts++;
+        return cluster__local_write(c->dir, c->id.uuid, &c->local, &f->local);
+}
+
+/* The documents found become the first snapshot. */
+static struct err *first_snapshot(struct cluster *c, struct found *f)
+{
+        struct prepared p;
+        struct doc *docs = calloc(f->table.n + 1, sizeof(*docs));
+        if (!docs)
                 return err_static(ERR_NO_MEMORY);
-        atomic_store(&c->seq, 1);
-        /* A cluster of one: nobody else can act on a key, and all epochs are open. */
+        for (size_t i = 0; i < f->table.n; i++)
+                docs[i] = (struct doc){ f->table.list[i]->key, f->table.list[i]->body, f->table.list[i]->modified };
+        LOCK_SCOPE(&c->publish);
+        struct err *e = cluster__state_mountpaths_set(&c->state, f->local.mountpaths, f->local.mountpath_count);
+        if (!e)
+                e = cluster__prepare(c, f->index, true, docs, f->table.n, &p);
+        free(docs);
+        if (e && err_code(e) != ERR_NO_MEMORY)
+                e = err_recode(e, ERR_CORRUPT, "content of state.json");
+        TRY(e);
+        cluster__publish(c, &p);
+        return NULL;
+}
+
+/* A cluster of one: nobody else can act on a key, all epochs are open, and its addresses are what it is told now. */
+static struct err *open_alone(struct cluster *c, const struct cluster_opts *o, const struct found *f)
+{
+        if (f->engine != STATE_FILE_ENGINE || cluster__many_has_engine(c))
+                return err_new(ERR_INVALID, "this node belongs to a cluster of several: start it with its cluster port");
+        AUTO_CHANGE struct change ch = { .c = NULL };
+        TRY(cluster__change_begin(c, &ch));
+        set_addresses(&ch.next, &c->id, o);
+        TRY(cluster__change_commit(&ch));
         cluster__gate_move(&c->gate, c->current->placement.epoch);
         cluster__gate_open(&c->gate, c->current->placement.epoch);
         cluster__gate_lease(&c->gate, INT64_MAX);
         return NULL;
+}
+
+static struct err *open_all(struct cluster *c, const struct cluster_opts *o)
+{
+        struct found f = { .index = 0 };
+        struct err *e = find_state(c, o, &f);
+        if (!e && o->cluster_host)
+                e = cluster__many_open(c, o, &f);
+        if (!e && f.table.n)
+                e = first_snapshot(c, &f);
+        if (!e)
+                e = o->cluster_host ? cluster__many_run(c, &f) : open_alone(c, o, &f);
+        cluster__docs_fini(&f.table);
+        cluster__state_fini(&f.local);
+        return e;
 }
 
 struct err *cluster_open(const struct cluster_opts *opts, struct cluster **ret)
@@ -283,9 +283,12 @@ struct err *cluster_open(const struct cluster_opts *opts, struct cluster **ret)
         c->config_base = opts->config_base;
         c->config_arg = opts->config_arg;
         mutex_init(&c->change, "cluster.change", RANK_CLUSTER);
+        mutex_init(&c->publish, "cluster.publish", RANK_CLUSTER_PUBLISH);
         mutex_init(&c->pin, "cluster.pin", RANK_LEAF);
+        mutex_init(&c->wait, "cluster.wait", RANK_LEAF);
+        cond_init(&c->news);
         cluster__gate_init(&c->gate);
-        struct err *e = open_state(c, opts);
+        struct err *e = open_all(c, opts);
         if (e) {
                 cluster_close(c);
                 return e;
@@ -298,10 +301,15 @@ void cluster_close(struct cluster *c)
 {
         if (!c)
                 return;
+        cluster__many_close(c);
         cluster_unpin(c->current);
         cluster__state_fini(&c->state);
+        cluster__docs_fini(&c->table);
         mutex_fini(&c->change);
+        mutex_fini(&c->publish);
         mutex_fini(&c->pin);
+        mutex_fini(&c->wait);
+        cond_fini(&c->news);
         cleanup_fd(&c->lock);
         cleanup_fd(&c->dir);
         free(c);

@@ -38,24 +38,6 @@ void cluster_gate_leave(struct cluster *c, struct gate_pass pass)
         cluster__gate_leave(&c->gate, pass.slot);
 }
 
-struct err *cluster_wait_open(struct cluster *c, uint64_t epoch, int64_t deadline_mono_ns)
-{
-        (void)deadline_mono_ns;
-        if (epoch <= cluster_open_epoch(c))
-                return NULL;
-        return err_new(ERR_UNAVAILABLE, "epoch %llu is not open yet", (unsigned long long)epoch);
-}
-
-struct err *cluster_wait_smap(struct cluster *c, uint64_t smap_version, int64_t deadline_mono_ns)
-{
-        (void)deadline_mono_ns;
-        AUTO_SNAPSHOT const struct snapshot *s = cluster_pin(c);
-        if (smap_version <= s->smap_version)
-                return NULL;
-        return err_new(ERR_UNAVAILABLE, "version %llu of the cluster map is not here yet",
-                       (unsigned long long)smap_version);
-}
-
 void cluster_set_stamps(struct cluster *c, uint64_t (*largest)(void *arg), void (*observe)(void *arg, uint64_t hlc),
                         void *arg)
 {

@@ -3,6 +3,8 @@
  * A snapshot is one allocation for its own arrays, and references to the buckets and the configuration that it shares
  * with its neighbours in time. Look-ups are open-addressing tables built once. Nothing here fails but building (out of
  * memory). */
+#include <stdio.h>
+
 #include "base/hash.h"
 #include "cluster/priv.h"
 #include "meta/placement.h"
@@ -15,12 +17,12 @@ struct slot {
 struct full {
         struct snapshot pub; /* first: the two are the same address */
         atomic_uint refs;
-        struct identity id;
-        struct cluster_node nodes[2];
-        struct cluster_member member;
-        char (*ids)[NODE_ID_MAX + 1]; /* of the placement */
-        uint64_t *digests;
-        bool *pending;
+        char uuid[CLUSTER_UUID_MAX + 1], creation_time[24], member_id[NODE_ID_MAX + 1];
+        struct cluster_node *nodes;     /* of the map; behind them those of this process and the primary, if they are not in it */
+        struct cluster_member *members;
+        struct placement *earlier;
+        void *sets;                     /* memory of all placements */
+        struct cluster_key keys[SNAPSHOT_KEYS_MAX];
         struct shared_config *config;
         struct shared_bucket **shared; /* with references */
         const struct bucket **buckets;
@@ -47,55 +49,146 @@ static void slot_put(struct slot *table, size_t mask, uint64_t hash, const struc
         table[i] = (struct slot){ hash, b };
 }
 
-static void node_fill(struct cluster_node *n, const char *id, const char *member, bool target, const struct state *s)
+/* ---- nodes ---- */
+
+static bool is_set_aside(unsigned flags)
 {
-        str_copy(n->member, sizeof(n->member), str_of(member));
+        return flags & (NODE_MAINTENANCE | NODE_DECOMMISSION);
+}
+
+static void node_fill(struct cluster_node *n, const struct member *m, bool target)
+{
+        const char *id = target ? m->m.target : m->m.proxy;
+        memset(n, 0, sizeof(*n));
         str_copy(n->id, sizeof(n->id), str_of(id));
+        str_copy(n->member, sizeof(n->member), str_of(m->m.id));
         n->target = target;
-        n->flags = target ? 0 : NODE_IC;
+        n->flags = target ? m->m.target_flags : m->m.proxy_flags;
+        if (!target && !m->m.voter)
+                n->flags |= NODE_NON_ELECTABLE;
         n->digest = placement_digest(str_of(n->id));
-        memcpy(n->addr, s->addr, sizeof(n->addr));
-}
-
-static void fill_nodes(struct full *f, const struct state *s)
-{
-        node_fill(&f->nodes[0], f->id.proxy, f->id.member, false, s);
-        node_fill(&f->nodes[1], f->id.target, f->id.member, true, s);
-        f->pub.nodes = f->nodes;
-        f->pub.node_count = 2;
-        f->pub.proxy_count = f->pub.target_count = 1;
-        f->pub.proxy = f->pub.primary = &f->nodes[0];
-        f->pub.target = &f->nodes[1];
-        struct cluster_member *m = &f->member;
-        str_copy(m->id, sizeof(m->id), str_of(f->id.member));
-        str_copy(m->proxy, sizeof(m->proxy), str_of(f->id.proxy));
-        str_copy(m->target, sizeof(m->target), str_of(f->id.target));
-        m->up = m->voter = true;
-        m->joined_ns = f->id.created_ns;
-        f->pub.member_id = m->id;
-        f->pub.members = m;
-        f->pub.member_count = 1;
-}
-
-/* The targets that take objects. False when out of memory; the caller frees. */
-static bool fill_placement(struct full *f)
-{
-        unsigned n = 0;
-        f->ids = calloc(f->pub.target_count + 1, sizeof(*f->ids));
-        f->digests = calloc(f->pub.target_count + 1, sizeof(*f->digests));
-        f->pending = calloc(f->pub.target_count + 1, sizeof(*f->pending));
-        if (!f->ids || !f->digests || !f->pending)
-                return false;
-        for (unsigned i = 0; i < f->pub.node_count; i++) {
-                const struct cluster_node *node = &f->nodes[i];
-                if (!node->target || (node->flags & (NODE_MAINTENANCE | NODE_DECOMMISSION)))
-                        continue;
-                memcpy(f->ids[n], node->id, sizeof(node->id));
-                f->digests[n++] = node->digest;
+        memcpy(n->addr, m->addr, sizeof(n->addr));
+        for (unsigned i = CLUSTER_NET_DATA; m->m.port && i < CLUSTER_NETS; i++) {
+                bool v6 = strchr(m->m.host, ':') != NULL;
+                str_copy(n->addr[i].host, sizeof(n->addr[i].host), str_of(m->m.host));
+                snprintf(n->addr[i].port, sizeof(n->addr[i].port), "%u", m->m.port);
+                snprintf(n->addr[i].url, sizeof(n->addr[i].url), "https://%s%s%s:%u", v6 ? "[" : "", m->m.host,
+                         v6 ? "]" : "", m->m.port);
         }
-        f->pub.placement = (struct placement){ 1, n, (const char (*)[NODE_ID_MAX + 1])f->ids, f->digests, f->pending };
+}
+
+static int node_cmp(const void *a, const void *b)
+{
+        const struct cluster_node *x = a, *y = b;
+        return x->target != y->target ? (x->target ? 1 : -1) : strcmp(x->id, y->id);
+}
+
+/* The entry of a member's node: in the map, or behind it when the member is down. */
+static const struct cluster_node *node_of(struct full *f, const struct member *m, bool target, unsigned *extra)
+{
+        const char *id = target ? m->m.target : m->m.proxy;
+        if (!id[0])
+                return NULL;
+        for (unsigned i = 0; i < f->pub.node_count; i++)
+                if (strcmp(f->nodes[i].id, id) == 0)
+                        return &f->nodes[i];
+        struct cluster_node *n = &f->nodes[f->pub.node_count + (*extra)++];
+        node_fill(n, m, target);
+        return n;
+}
+
+/* The primary and two others keep the collective's information (wire: IC members). */
+static void mark_ic(struct full *f)
+{
+        unsigned others = 2;
+        for (unsigned i = 0; i < f->pub.proxy_count; i++) {
+                struct cluster_node *n = &f->nodes[i];
+                bool primary = n == f->pub.primary;
+                if (primary || (others && !is_set_aside(n->flags))) {
+                        n->flags |= NODE_IC;
+                        others -= !primary;
+                }
+        }
+}
+
+static bool fill_nodes(struct full *f, const struct state *s, const char *self)
+{
+        unsigned extra = 0;
+        f->nodes = calloc(2 * (size_t)s->member_count + 5, sizeof(*f->nodes));
+        f->members = calloc((size_t)s->member_count + 1, sizeof(*f->members));
+        if (!f->nodes || !f->members)
+                return false;
+        for (unsigned i = 0; i < s->member_count; i++) {
+                const struct member *m = &s->members[i];
+                f->members[i] = m->m;
+                for (unsigned target = 0; m->m.up && target < 2; target++) {
+                        if (!(target ? m->m.target[0] : m->m.proxy[0]))
+                                continue;
+                        node_fill(&f->nodes[f->pub.node_count++], m, target);
+                        *(target ? &f->pub.target_count : &f->pub.proxy_count) += 1;
+                }
+        }
+        qsort(f->nodes, f->pub.node_count, sizeof(*f->nodes), node_cmp);
+        f->pub.nodes = f->nodes;
+        f->pub.members = f->members;
+        f->pub.member_count = s->member_count;
+        f->pub.member_id = f->member_id;
+        const struct member *me = cluster__state_member(s, str_of(self));
+        const struct member *primary = cluster__state_member(s, str_of(s->primary));
+        if (me) {
+                f->pub.proxy = node_of(f, me, false, &extra);
+                f->pub.target = node_of(f, me, true, &extra);
+        }
+        if (primary)
+                f->pub.primary = node_of(f, primary, false, &extra);
+        if (!f->pub.primary) /* nobody has led yet, or it was removed: some proxy, for want of a better one */
+                f->pub.primary = f->pub.proxy_count ? &f->nodes[0] : &f->nodes[f->pub.node_count + extra];
+        mark_ic(f);
         return true;
 }
+
+/* ---- placements ---- */
+
+static struct placement set_fill(const struct epoch_set *s, char (**ids)[NODE_ID_MAX + 1], uint64_t **digests,
+                                 bool **pending)
+{
+        struct placement p = { s->epoch, s->n, (const char (*)[NODE_ID_MAX + 1])*ids, *digests, *pending };
+        for (unsigned i = 0; i < s->n; i++) {
+                memcpy((*ids)[i], s->targets[i].id, sizeof((*ids)[i]));
+                (*digests)[i] = placement_digest(str_of(s->targets[i].id));
+                (*pending)[i] = s->targets[i].pending;
+        }
+        *ids += s->n;
+        *digests += s->n;
+        *pending += s->n;
+        return p;
+}
+
+static bool fill_placements(struct full *f, const struct state *s)
+{
+        size_t n = s->epochs.current.n;
+        for (unsigned i = 0; i < s->epochs.earlier_count; i++)
+                n += s->epochs.earlier[i].n;
+        f->sets = calloc(n + 1, sizeof(uint64_t) + NODE_ID_MAX + 1 + sizeof(bool));
+        f->earlier = calloc((size_t)s->epochs.earlier_count + 1, sizeof(*f->earlier));
+        if (!f->sets || !f->earlier)
+                return false;
+        uint64_t *digests = f->sets;
+        char(*ids)[NODE_ID_MAX + 1] = (void *)(digests + n);
+        bool *pending = (void *)(ids + n);
+        f->pub.placement = set_fill(&s->epochs.current, &ids, &digests, &pending);
+        for (unsigned i = 0; i < s->epochs.earlier_count; i++)
+                f->earlier[i] = set_fill(&s->epochs.earlier[i], &ids, &digests, &pending);
+        f->pub.earlier = f->earlier;
+        f->pub.earlier_count = s->epochs.earlier_count;
+        f->pub.settled_hlc = s->settled_hlc;
+        f->pub.tombstones = s->epochs.earlier_count > 0;
+        for (unsigned i = 0; i < s->member_count; i++)
+                f->pub.tombstones |= s->members[i].m.target[0] && !s->members[i].m.up;
+        return true;
+}
+
+/* ---- buckets ---- */
 
 /* False when out of memory; the caller frees. */
 static bool fill_buckets(struct full *f, const struct state *s)
@@ -129,43 +222,45 @@ static void full_free(struct full *f)
         free(f->buckets);
         free(f->by_name);
         free(f->by_id);
-        free(f->ids);
-        free(f->digests);
-        free(f->pending);
+        free(f->nodes);
+        free(f->members);
+        free(f->earlier);
+        free(f->sets);
+        memset(f->keys, 0, sizeof(f->keys));
         cluster__state_config_unref(f->config);
         cluster__state_fini(&f->keep);
         free(f);
 }
 
-struct snapshot *cluster__snapshot_new(const struct identity *id, const struct state *s, uint64_t seq)
+struct snapshot *cluster__snapshot_new(const struct cluster *c, const struct state *s, uint64_t seq, uint64_t index)
 {
         struct full *f = calloc(1, sizeof(*f));
         if (!f)
                 return NULL;
         atomic_init(&f->refs, 1);
-        f->id = *id;
+        str_copy(f->uuid, sizeof(f->uuid), str_of(s->uuid));
+        str_copy(f->member_id, sizeof(f->member_id), str_of(c->id.member));
+        cluster__time_text(s->created_ns, f->creation_time, sizeof(f->creation_time));
         struct err *e = cluster__state_mountpaths_set(&f->keep, s->mountpaths, s->mountpath_count);
-        if (e || !fill_buckets(f, s)) {
+        if (e || !fill_buckets(f, s) || !fill_nodes(f, s, c->id.member) || !fill_placements(f, s)) {
                 err_free(e);
-                full_free(f);
-                return NULL;
-        }
-        fill_nodes(f, s);
-        if (!fill_placement(f)) {
                 full_free(f);
                 return NULL;
         }
         f->config = cluster__state_config_ref(s->in_force);
         f->pub.seq = seq;
-        f->pub.uuid = f->id.uuid;
-        f->pub.creation_time = f->id.creation_time;
-        f->pub.created_ns = f->id.created_ns;
+        f->pub.index = c->many ? index : 0;
+        f->pub.uuid = f->uuid;
+        f->pub.creation_time = f->creation_time;
+        f->pub.created_ns = s->created_ns;
         f->pub.smap_version = s->smap_version;
         f->pub.bmd_version = s->bmd_version;
         f->pub.config_version = s->config_version;
         f->pub.config = f->config->c;
         f->pub.mountpaths = f->keep.mountpaths;
         f->pub.mountpath_count = f->keep.mountpath_count;
+        f->pub.keys = f->keys;
+        f->pub.key_count = cluster__keys_open(c, s, f->keys);
         return &f->pub;
 }
 

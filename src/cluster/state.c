@@ -110,24 +110,35 @@ struct err *cluster__state_mountpaths_set(struct state *s, const struct cluster_
 struct err *cluster__state_clone(const struct state *s, struct state *ret)
 {
         struct state to = *s;
+        to.members = NULL;
+        to.mountpaths = NULL;
+        to.config = to.in_force = NULL;
+        to.epochs = (struct epochs){ .earlier_count = 0 };
+        to.docs = (struct docs){ .n = 0 };
+        to.bucket_count = 0;
         to.buckets = calloc(s->bucket_count + 1, sizeof(*to.buckets));
-        if (!to.buckets)
-                return err_static(ERR_NO_MEMORY);
-        struct err *e = mountpaths_copy(s->mountpaths, s->mountpath_count, &to.mountpaths);
+        struct err *e = to.buckets ? cluster__epochs_clone(&s->epochs, &to.epochs) : err_static(ERR_NO_MEMORY);
+        if (!e)
+                e = cluster__docs_clone(&s->docs, &to.docs);
+        to.mountpath_count = 0;
+        if (!e)
+                e = mountpaths_copy(s->mountpaths, s->mountpath_count, &to.mountpaths);
+        if (!e) {
+                to.mountpath_count = s->mountpath_count;
+                to.members = calloc((size_t)s->member_count + 1, sizeof(*to.members));
+                if (!to.members)
+                        e = err_static(ERR_NO_MEMORY);
+        }
         if (e) {
-                free(to.buckets);
+                cluster__state_fini(&to);
                 return e;
         }
-        e = cluster__docs_clone(&s->docs, &to.docs);
-        if (e) {
-                mountpaths_free(to.mountpaths, to.mountpath_count);
-                free(to.buckets);
-                return e;
-        }
-        for (size_t i = 0; i < s->bucket_count; i++)
-                to.buckets[i] = cluster__state_bucket_ref(s->buckets[i]);
-        cluster__state_config_ref(to.config);
-        cluster__state_config_ref(to.in_force);
+        if (s->member_count)
+                memcpy(to.members, s->members, s->member_count * sizeof(*to.members));
+        for (; to.bucket_count < s->bucket_count; to.bucket_count++)
+                to.buckets[to.bucket_count] = cluster__state_bucket_ref(s->buckets[to.bucket_count]);
+        to.config = s->config ? cluster__state_config_ref(s->config) : NULL;
+        to.in_force = s->in_force ? cluster__state_config_ref(s->in_force) : NULL;
         *ret = to;
         return NULL;
 }
@@ -140,6 +151,8 @@ void cluster__state_fini(struct state *s)
         cluster__state_config_unref(s->config);
         cluster__state_config_unref(s->in_force);
         mountpaths_free(s->mountpaths, s->mountpath_count);
+        cluster__epochs_fini(&s->epochs);
+        free(s->members);
         cluster__docs_fini(&s->docs);
         memset(s, 0, sizeof(*s));
 }
@@ -188,46 +201,149 @@ void cluster__state_bucket_remove(struct state *s, size_t i)
         s->bucket_count--;
 }
 
-static struct err *config_stamped(struct shared_config *from, const struct config_stamp *stamp,
-                                  struct shared_config **ret)
+/* ---- members ---- */
+
+struct member *cluster__state_member(const struct state *s, struct str id)
 {
-        struct config *c = config_clone(from->c);
-        struct err *e = c ? config_set_stamp(c, stamp) : err_static(ERR_NO_MEMORY);
-        if (e) {
-                config_free(c);
-                return e;
-        }
-        struct shared_config *s = cluster__state_config_new(c);
-        if (!s)
-                return err_static(ERR_NO_MEMORY);
-        *ret = s;
+        for (unsigned i = 0; i < s->member_count; i++)
+                if (str_eq(id, str_of(s->members[i].m.id)))
+                        return &s->members[i];
         return NULL;
 }
 
-struct err *cluster__state_config_stamp(struct state *s, const struct identity *id, int64_t now_ns)
+struct member *cluster__state_member_of(const struct state *s, struct str id)
+{
+        for (unsigned i = 0; id.n && i < s->member_count; i++) {
+                const struct cluster_member *m = &s->members[i].m;
+                if (str_eq(id, str_of(m->id)) || str_eq(id, str_of(m->proxy)) || str_eq(id, str_of(m->target)))
+                        return &s->members[i];
+        }
+        return NULL;
+}
+
+struct err *cluster__state_member_put(struct state *s, const struct member *m)
+{
+        struct member *have = cluster__state_member(s, str_of(m->m.id));
+        if (have) {
+                *have = *m;
+                return NULL;
+        }
+        struct member *grown = realloc(s->members, ((size_t)s->member_count + 1) * sizeof(*grown));
+        if (!grown)
+                return err_static(ERR_NO_MEMORY);
+        s->members = grown;
+        unsigned i = s->member_count++;
+        for (; i > 0 && strcmp(grown[i - 1].m.id, m->m.id) > 0; i--)
+                grown[i] = grown[i - 1];
+        grown[i] = *m;
+        return NULL;
+}
+
+void cluster__state_member_remove(struct state *s, struct str id)
+{
+        struct member *m = cluster__state_member(s, id);
+        if (!m)
+                return;
+        size_t i = (size_t)(m - s->members);
+        memmove(m, m + 1, (s->member_count - i - 1) * sizeof(*m));
+        s->member_count--;
+}
+
+static int id_cmp(const void *a, const void *b)
+{
+        return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+struct err *cluster__state_place(struct state *s, bool forced)
+{
+        const char *ids[EPOCHS_TARGETS_MAX];
+        unsigned n = 0;
+        bool changed;
+        for (unsigned i = 0; i < s->member_count; i++) {
+                const struct cluster_member *m = &s->members[i].m;
+                if (!m->up || !m->target[0] || (m->target_flags & (NODE_MAINTENANCE | NODE_DECOMMISSION)))
+                        continue;
+                if (n == ARRAY_LEN(ids))
+                        return err_new(ERR_INVALID, "more than %zu targets", ARRAY_LEN(ids));
+                ids[n++] = m->target;
+        }
+        qsort(ids, n, sizeof(ids[0]), id_cmp);
+        return cluster__epochs_change(&s->epochs, ids, n, forced, &changed);
+}
+
+struct err *cluster__state_found(struct state *s, const struct identity *id)
+{
+        struct member m;
+        const char *const ids[] = { id->target };
+        memset(&m, 0, sizeof(m));
+        str_copy(m.m.id, sizeof(m.m.id), str_of(id->member));
+        str_copy(m.m.proxy, sizeof(m.m.proxy), str_of(id->proxy));
+        str_copy(m.m.target, sizeof(m.m.target), str_of(id->target));
+        m.m.up = true;
+        m.m.voter = id->proxy[0];
+        m.m.joined_ns = id->created_ns;
+        m.voter_id = id->voter_id;
+        m.since = 1;
+        m.feature_level = FEATURE_LEVEL;
+        str_copy(s->uuid, sizeof(s->uuid), str_of(id->uuid));
+        str_copy(s->primary, sizeof(s->primary), str_of(id->member));
+        s->created_ns = id->created_ns;
+        s->generation = 1;
+        s->feature_level = FEATURE_LEVEL;
+        TRY(cluster__state_member_put(s, &m));
+        return cluster__epochs_first(&s->epochs, ids, id->target[0] ? 1 : 0);
+}
+
+/* ---- configuration ---- */
+
+struct err *cluster__state_config_take(struct state *s, struct shared_config *next)
+{
+        struct shared_config *in_force = NULL;
+        if (s->in_force && s->in_force != s->config) {
+                struct config *c = config_rebase(s->config->c, s->in_force->c, next->c);
+                struct err *e = c ? config_check(c) : NULL;
+                if (e || (c && config_eq(c, next->c))) {
+                        /* What was meant for a while does not fit any more. */
+                        err_free(e);
+                        config_free(c);
+                        in_force = cluster__state_config_ref(next);
+                } else {
+                        in_force = cluster__state_config_new(c);
+                }
+        } else {
+                in_force = cluster__state_config_ref(next);
+        }
+        if (!in_force) {
+                cluster__state_config_unref(next);
+                return err_static(ERR_NO_MEMORY);
+        }
+        cluster__state_config_unref(s->config);
+        cluster__state_config_unref(s->in_force);
+        s->config = next;
+        s->in_force = in_force;
+        return NULL;
+}
+
+struct err *cluster__state_config_stamp(struct state *s, int64_t now_ns)
 {
         char when[48], time[24];
-        const char *url = s->addr[CLUSTER_NET_CONTROL].url;
-        struct config_stamp stamp = { id->uuid, url, url, NULL, s->config_version };
+        const struct member *primary = cluster__state_member(s, str_of(s->primary));
+        const char *url = primary ? primary->addr[CLUSTER_NET_PUBLIC].url : NULL;
+        const char *first = config_str_at(s->config->c, CONFIG_O_PROXY_ORIGINAL_URL);
+        struct config_stamp stamp = { s->uuid, url, first[0] ? NULL : url, NULL, s->config_version };
         if (now_ns) {
                 cluster__time_text(now_ns, time, sizeof(time));
                 snprintf(when, sizeof(when), "%s +0000 UTC", time);
                 stamp.lastupdate_time = when;
         }
-        struct shared_config *config, *in_force;
-        TRY(config_stamped(s->config, &stamp, &config));
-        struct err *e = NULL;
-        if (s->in_force == s->config)
-                in_force = cluster__state_config_ref(config);
-        else
-                e = config_stamped(s->in_force, &stamp, &in_force);
+        struct config *c = config_clone(s->config->c);
+        struct err *e = c ? config_set_stamp(c, &stamp) : err_static(ERR_NO_MEMORY);
         if (e) {
-                cluster__state_config_unref(config);
+                config_free(c);
                 return e;
         }
-        cluster__state_config_unref(s->config);
-        cluster__state_config_unref(s->in_force);
-        s->config = config;
-        s->in_force = in_force;
-        return NULL;
+        struct shared_config *next = cluster__state_config_new(c);
+        if (!next)
+                return err_static(ERR_NO_MEMORY);
+        return cluster__state_config_take(s, next);
 }

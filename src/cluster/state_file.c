@@ -1,9 +1,9 @@
-/* cluster/state_file.c: the two files of the control plane.
+/* cluster/state_file.c: the files of the control plane.
  *
- * Each is one line of frame ("orlop-NAME 1 LENGTH CHECKSUM\n": format version, bytes that follow, XXH64 in hex) and a
- * JSON document, and is replaced as a whole: temporary file, sync, rename, sync of the directory. So a crash leaves the
- * old file or the new one, and whatever else is read is damage: ERR_CORRUPT with the file's name, and nothing is
- * written. A frame of a later version is ERR_FORMAT. docs/format/control.md is the format page. */
+ * Each is one line of frame ("orlop-NAME VERSION LENGTH CHECKSUM\n": bytes that follow, XXH64 in hex) and a JSON document,
+ * and is replaced as a whole: temporary file, sync, rename, sync of the directory. So a crash leaves the old file or the
+ * new one, and whatever else is read is damage: ERR_CORRUPT with the file's name, and nothing is written. A frame of a
+ * later version is ERR_FORMAT. docs/format/control.md is the format page. */
 #include <stdio.h>
 #include <time.h>
 
@@ -14,9 +14,8 @@
 
 #define STATE_FILE "state.json"
 #define IDENTITY_FILE "identity.json"
-#define STATE_MAX ((size_t)1 << 30)
-#define STATE_VERSION 2 /* 1: without origins and documents */
-#define IDENTITY_VERSION 1
+#define LOCAL_FILE "local.json"
+#define FILE_BYTES_MAX ((size_t)1 << 30)
 
 void cluster__time_text(int64_t ns, char *buf, size_t size)
 {
@@ -29,16 +28,18 @@ void cluster__time_text(int64_t ns, char *buf, size_t size)
 
 /* ---- frame ---- */
 
+/* The version that is written; all before it are read. */
 static uint64_t version_of(const char *name)
 {
-        return strcmp(name, STATE_FILE) == 0 ? STATE_VERSION : IDENTITY_VERSION;
+        return strcmp(name, STATE_FILE) == 0 || strcmp(name, IDENTITY_FILE) == 0 ? 2 : 1;
 }
 
-static struct err *file_write(int dir, const char *name, struct buf *doc)
+struct err *cluster__file_write(int dir, const char *name, struct buf *doc)
 {
         AUTO_BUF struct buf out = BUF_INIT;
         TRY(buf_err(doc));
         buf_addc(doc, '\n');
+        TRY(buf_err(doc));
         buf_printf(&out, "orlop-%s %llu %zu %016llx\n", name, (unsigned long long)version_of(name), doc->n,
                    (unsigned long long)hash_xxh64(doc->p, doc->n, 0));
         buf_adds(&out, buf_str(doc));
@@ -47,7 +48,7 @@ static struct err *file_write(int dir, const char *name, struct buf *doc)
 }
 
 /* The document behind the frame, borrowed from content. */
-static struct err *frame_open(const char *name, struct str content, struct str *ret)
+static struct err *frame_open(const char *name, struct str content, struct str *ret, uint64_t *ret_version)
 {
         struct str doc = content;
         struct str line = str_cut(&doc, '\n');
@@ -66,16 +67,17 @@ static struct err *frame_open(const char *name, struct str content, struct str *
         if (hash_xxh64(doc.p, doc.n, 0) != sum)
                 return err_new(ERR_CORRUPT, "%s does not match its checksum", name);
         *ret = doc;
+        *ret_version = v;
         return NULL;
 }
 
-static struct err *file_parse(int dir, const char *name, json_t **ret)
+static struct err *file_parse(int dir, const char *name, json_t **ret, uint64_t *ret_version)
 {
         AUTO_BUF struct buf content = BUF_INIT;
         struct str doc;
-        TRY(file_read_all(dir, name, STATE_MAX, &content));
-        TRY(frame_open(name, buf_str(&content), &doc));
-        struct err *e = json_parse(doc, STATE_MAX, ret);
+        TRY(file_read_all(dir, name, FILE_BYTES_MAX, &content));
+        TRY(frame_open(name, buf_str(&content), &doc, ret_version));
+        struct err *e = json_parse(doc, FILE_BYTES_MAX, ret);
         if (e && err_code(e) != ERR_NO_MEMORY)
                 return err_recode(e, ERR_CORRUPT, "%s is not a valid document", name);
         return e;
@@ -88,31 +90,52 @@ static struct err *corrupt(struct err *e, const char *name)
         return err_recode(e, ERR_CORRUPT, "content of %s", name);
 }
 
+struct err *cluster__file_read(int dir, const char *name, struct buf *b)
+{
+        AUTO_BUF struct buf content = BUF_INIT;
+        struct str doc;
+        uint64_t version;
+        TRY(file_read_all(dir, name, FILE_BYTES_MAX, &content));
+        TRY(frame_open(name, buf_str(&content), &doc, &version));
+        buf_adds(b, doc);
+        return buf_err(b);
+}
+
 /* ---- identity ---- */
 
 struct identity_doc {
-        struct str uuid, proxy, target;
+        struct str uuid, proxy, target, member;
         int64_t created;
+        uint64_t voter;
 };
 
-static struct err *identity_decode(const json_t *j, struct identity *ret)
+static struct err *identity_decode(const json_t *j, uint64_t version, struct identity *ret)
 {
         static const struct json_field fields[] = {
                 JSON_FIELD(struct identity_doc, "cluster", JSON_F_STR, uuid),
+                JSON_FIELD(struct identity_doc, "member", JSON_F_STR, member),
                 JSON_FIELD(struct identity_doc, "proxy", JSON_F_STR, proxy),
                 JSON_FIELD(struct identity_doc, "target", JSON_F_STR, target),
+                JSON_FIELD(struct identity_doc, "voter", JSON_F_U64S, voter),
                 JSON_FIELD(struct identity_doc, "created", JSON_F_I64S, created),
         };
         struct identity_doc d = { .created = 0 };
+        struct identity id;
+        memset(&id, 0, sizeof(id));
         TRY(json_decode(j, fields, ARRAY_LEN(fields), true, "identity", &d));
-        if (!id_check(d.uuid) || !id_check(d.proxy) || !id_check(d.target) || d.created <= 0)
-                return err_new(ERR_MALFORMED, "an identifier is missing or invalid");
-        struct identity id = { .created_ns = d.created };
         str_copy(id.uuid, sizeof(id.uuid), d.uuid);
         str_copy(id.proxy, sizeof(id.proxy), d.proxy);
         str_copy(id.target, sizeof(id.target), d.target);
-        cluster__time_text(id.created_ns, id.creation_time, sizeof(id.creation_time));
-        snprintf(id.member, sizeof(id.member), "m-%.30s", id.proxy);
+        str_copy(id.member, sizeof(id.member), d.member);
+        id.voter_id = d.voter;
+        id.created_ns = d.created;
+        if (version == 1) {
+                snprintf(id.member, sizeof(id.member), "m-%.30s", id.proxy);
+                id.voter_id = hash_xxh64(id.member, strlen(id.member), 0) >> 1 | 1;
+        }
+        if (!id_check(d.uuid) || (d.proxy.n && !id_check(d.proxy)) || (d.target.n && !id_check(d.target)) ||
+            !(d.proxy.n || d.target.n) || !id_check(str_of(id.member)) || d.created <= 0 || id.voter_id == 0)
+                return err_new(ERR_MALFORMED, "an identifier is missing or invalid");
         *ret = id;
         return NULL;
 }
@@ -120,8 +143,9 @@ static struct err *identity_decode(const json_t *j, struct identity *ret)
 struct err *cluster__identity_read(int dir, struct identity *ret)
 {
         AUTO_JSON json_t *j = NULL;
-        TRY(file_parse(dir, IDENTITY_FILE, &j));
-        return corrupt(identity_decode(j, ret), IDENTITY_FILE);
+        uint64_t version;
+        TRY(file_parse(dir, IDENTITY_FILE, &j, &version));
+        return corrupt(identity_decode(j, version, ret), IDENTITY_FILE);
 }
 
 struct err *cluster__identity_write(int dir, const struct identity *id)
@@ -131,76 +155,133 @@ struct err *cluster__identity_write(int dir, const struct identity *id)
         jw_init(&w, &b, true);
         jw_object(&w, NULL);
         jw_cstr(&w, "cluster", id->uuid);
+        jw_cstr(&w, "member", id->member);
         jw_cstr(&w, "proxy", id->proxy);
         jw_cstr(&w, "target", id->target);
+        jw_u64s(&w, "voter", id->voter_id);
         jw_i64s(&w, "created", id->created_ns);
         jw_object_end(&w);
-        return file_write(dir, IDENTITY_FILE, &b);
+        return cluster__file_write(dir, IDENTITY_FILE, &b);
 }
 
 /* ---- state ---- */
 
-static const char *const net_names[CLUSTER_NETS] = { "public", "data", "control" };
-
-static void state_encode(struct json_w *w, const char *uuid, const struct state *s)
-{
-        char ns[104], uname[192];
-        jw_object(w, NULL);
-        jw_cstr(w, "cluster", uuid);
-        jw_u64s(w, "smap_version", s->smap_version);
-        jw_u64s(w, "bmd_version", s->bmd_version);
-        jw_u64s(w, "config_version", s->config_version);
-        jw_u64s(w, "next_bid", s->next_bid);
-        jw_object(w, "urls");
-        for (unsigned i = 0; i < CLUSTER_NETS; i++)
-                jw_cstr(w, net_names[i], s->addr[i].url);
-        jw_object_end(w);
-        jw_array(w, "mountpaths");
-        for (size_t i = 0; i < s->mountpath_count; i++) {
-                jw_object(w, NULL);
-                jw_cstr(w, "path", s->mountpaths[i].path);
-                jw_cstr(w, "label", s->mountpaths[i].label);
-                jw_bool(w, "enabled", s->mountpaths[i].enabled);
-                jw_object_end(w);
-        }
-        jw_array_end(w);
-        jw_object(w, "config");
-        config_json_private(w, s->config->c);
-        jw_object_end(w);
-        jw_array(w, "buckets");
-        for (size_t i = 0; i < s->bucket_count; i++) {
-                const struct bucket *b = &s->buckets[i]->b;
-                jw_object(w, NULL);
-                jw_cstr(w, "name", b->bck.name);
-                jw_cstr(w, "provider", provider_name(b->bck.provider));
-                jw_cstr(w, "namespace", bck_ns_text(&b->bck, ns));
-                jw_cstr(w, "origin", bck_uname(&b->origin, uname));
-                bucket_props_json(w, "props", b);
-                jw_object_end(w);
-        }
-        jw_array_end(w);
-        jw_object(w, "documents");
-        for (size_t i = 0; i < s->docs.n; i++)
-                jw_str(w, s->docs.list[i]->key.p, s->docs.list[i]->body);
-        jw_object_end(w);
-        jw_object_end(w);
-}
-
-struct err *cluster__state_write(int dir, const char *cluster_uuid, const struct state *s)
+struct err *cluster__state_write(int dir, const char *uuid, const struct docs *table, uint64_t index,
+                                 enum state_engine engine)
 {
         AUTO_BUF struct buf b = BUF_INIT;
         struct json_w w;
         jw_init(&w, &b, false);
-        state_encode(&w, cluster_uuid, s);
-        return file_write(dir, STATE_FILE, &b);
+        jw_object(&w, NULL);
+        jw_cstr(&w, "cluster", uuid);
+        jw_cstr(&w, "engine", engine == STATE_FILE_ENGINE ? "file" : "follow");
+        jw_u64s(&w, "index", index);
+        jw_array(&w, "documents");
+        for (size_t i = 0; i < table->n; i++) {
+                jw_array(&w, NULL);
+                jw_str(&w, NULL, table->list[i]->key);
+                jw_u64s(&w, NULL, table->list[i]->modified);
+                jw_str(&w, NULL, table->list[i]->body);
+                jw_array_end(&w);
+        }
+        jw_array_end(&w);
+        jw_object_end(&w);
+        return cluster__file_write(dir, STATE_FILE, &b);
 }
+
+struct file_doc {
+        struct str cluster, engine;
+        uint64_t index;
+        const json_t *documents;
+};
+
+static struct err *documents_decode(const json_t *list, struct docs *ret)
+{
+        for (size_t i = 0; i < json_array_size(list); i++) {
+                const json_t *d = json_array_get(list, i);
+                struct str key = json_str(json_array_get(d, 0)), body = json_str(json_array_get(d, 2));
+                uint64_t modified;
+                if (json_array_size(d) != 3 || !key.n || !body.p || !str_u64(json_str(json_array_get(d, 1)), &modified))
+                        return err_new(ERR_MALFORMED, "document %zu is not one", i);
+                TRY(cluster__docs_put(ret, key, body, modified));
+        }
+        return NULL;
+}
+
+static struct err *state_decode(const json_t *j, const char *uuid, struct docs *ret, uint64_t *ret_index,
+                                enum state_engine *ret_engine)
+{
+        static const struct json_field fields[] = {
+                JSON_FIELD(struct file_doc, "cluster", JSON_F_STR, cluster),
+                JSON_FIELD(struct file_doc, "engine", JSON_F_STR, engine),
+                JSON_FIELD(struct file_doc, "index", JSON_F_U64S, index),
+                JSON_FIELD(struct file_doc, "documents", JSON_F_ARRAY, documents),
+        };
+        struct file_doc d = { .index = 0 };
+        TRY(json_decode(j, fields, ARRAY_LEN(fields), true, "state", &d));
+        bool file = str_eq(d.engine, STR("file"));
+        if (!d.documents || d.index == 0 || !(file || str_eq(d.engine, STR("follow"))))
+                return err_new(ERR_MALFORMED, "a part is missing");
+        if (uuid && !str_eq(d.cluster, str_of(uuid)))
+                return err_new(ERR_MALFORMED, "it belongs to cluster " STR_FMT ", not %s", STR_ARG(d.cluster), uuid);
+        struct docs docs = { .n = 0 };
+        struct err *e = documents_decode(d.documents, &docs);
+        if (e) {
+                cluster__docs_fini(&docs);
+                return e;
+        }
+        *ret = docs;
+        *ret_index = d.index;
+        *ret_engine = file ? STATE_FILE_ENGINE : STATE_FOLLOWED;
+        return NULL;
+}
+
+/* A file of version 1 as documents. */
+static struct err *convert_v1(const json_t *j, const struct identity *id, struct docs *ret, struct state *s)
+{
+        struct state from, none = { .created_ns = 0 };
+        struct docs docs = { .n = 0 };
+        struct diff d = { .n = 0 };
+        TRY(cluster__state_decode_v1(j, id ? id->uuid : NULL, &from));
+        struct err *e = cluster__state_mountpaths_set(s, from.mountpaths, from.mountpath_count);
+        if (!e && id)
+                e = cluster__state_found(&from, id);
+        if (!e && id)
+                e = cluster__diff(&none, &from, &docs, &d);
+        for (size_t i = 0; !e && i < d.n; i++)
+                e = cluster__docs_put(&docs, d.docs[i].key, d.docs[i].body, 1);
+        s->next_bid = from.next_bid;
+        cluster__diff_fini(&d);
+        cluster__state_fini(&from);
+        if (e)
+                cluster__docs_fini(&docs);
+        else
+                *ret = docs;
+        return e;
+}
+
+struct err *cluster__state_read(int dir, const struct identity *id, struct docs *ret, uint64_t *ret_index,
+                                enum state_engine *ret_engine, struct state *s, bool *ret_old)
+{
+        AUTO_JSON json_t *j = NULL;
+        uint64_t version;
+        TRY(file_parse(dir, STATE_FILE, &j, &version));
+        *ret_old = version == 1;
+        if (version > 1)
+                return corrupt(state_decode(j, id ? id->uuid : NULL, ret, ret_index, ret_engine), STATE_FILE);
+        *ret_index = 1;
+        *ret_engine = STATE_FILE_ENGINE;
+        return corrupt(convert_v1(j, id, ret, s), STATE_FILE);
+}
+
+/* ---- this process alone ---- */
 
 struct mountpath_doc {
         struct str path, label;
         bool enabled;
 };
 
-static struct err *mountpaths_decode(const json_t *j, struct state *s)
+struct err *cluster__mountpaths_decode(const json_t *j, struct state *s)
 {
         static const struct json_field fields[] = {
                 JSON_FIELD(struct mountpath_doc, "path", JSON_F_STR, path),
@@ -222,119 +303,57 @@ static struct err *mountpaths_decode(const json_t *j, struct state *s)
         return cluster__state_mountpaths_set(s, list, n);
 }
 
-struct bucket_doc {
-        struct str name, provider, ns, origin;
-        const json_t *props;
-};
-
-static struct err *bucket_decode(const json_t *j, struct state *s)
+struct err *cluster__local_write(int dir, const char *uuid, const struct local *l, const struct state *s)
 {
-        static const struct json_field fields[] = {
-                JSON_FIELD(struct bucket_doc, "name", JSON_F_STR, name),
-                JSON_FIELD(struct bucket_doc, "provider", JSON_F_STR, provider),
-                JSON_FIELD(struct bucket_doc, "namespace", JSON_F_STR, ns),
-                JSON_FIELD(struct bucket_doc, "origin", JSON_F_STR, origin),
-                JSON_FIELD(struct bucket_doc, "props", JSON_F_OBJECT, props),
-        };
-        struct bucket_doc d = { .props = NULL };
-        struct bck bck;
-        struct bucket b;
-        char text[192];
-        bool found;
-        TRY(json_decode(j, fields, ARRAY_LEN(fields), true, "bucket", &d));
-        TRY(bck_make(d.name, d.provider, d.ns, &bck));
-        TRY_WRAP(bucket_from_json(d.props, &bck, &b), "bucket %s", bck_text(&bck, text));
-        if (d.origin.n)
-                TRY_WRAP(uname_parse(d.origin, &b.origin, NULL), "origin of bucket %s", bck_text(&bck, text));
-        cluster__state_bucket_find(s, &bck, &found);
-        if (found || (b.bid & ~BID_AIS) >= s->next_bid || (b.bid & ~BID_AIS) == 0)
-                return err_new(ERR_MALFORMED, "bucket %s is there twice or has an id that was never given",
-                               bck_text(&bck, text));
-        return cluster__state_bucket_insert(s, cluster__state_bucket_new(&b));
+        AUTO_BUF struct buf b = BUF_INIT;
+        struct json_w w;
+        jw_init(&w, &b, true);
+        jw_object(&w, NULL);
+        jw_cstr(&w, "cluster", uuid);
+        jw_u64s(&w, "starts", l->starts);
+        jw_u64s(&w, "confirmed_epoch", l->confirmed);
+        jw_array(&w, "mountpaths");
+        for (size_t i = 0; i < s->mountpath_count; i++) {
+                jw_object(&w, NULL);
+                jw_cstr(&w, "path", s->mountpaths[i].path);
+                jw_cstr(&w, "label", s->mountpaths[i].label);
+                jw_bool(&w, "enabled", s->mountpaths[i].enabled);
+                jw_object_end(&w);
+        }
+        jw_array_end(&w);
+        jw_object_end(&w);
+        return cluster__file_write(dir, LOCAL_FILE, &b);
 }
 
-struct state_doc {
+struct local_doc {
         struct str cluster;
-        uint64_t smap_version, bmd_version, config_version, next_bid;
-        const json_t *urls, *mountpaths, *config, *buckets, *documents;
-};
-struct urls_doc {
-        struct str url[CLUSTER_NETS];
+        uint64_t starts, confirmed;
+        const json_t *mountpaths;
 };
 
-static struct err *state_decode_parts(const struct state_doc *d, struct state *s)
+static struct err *local_decode(const json_t *j, const char *uuid, struct local *ret, struct state *s)
 {
         static const struct json_field fields[] = {
-                JSON_FIELD(struct urls_doc, "public", JSON_F_STR, url[CLUSTER_NET_PUBLIC]),
-                JSON_FIELD(struct urls_doc, "data", JSON_F_STR, url[CLUSTER_NET_DATA]),
-                JSON_FIELD(struct urls_doc, "control", JSON_F_STR, url[CLUSTER_NET_CONTROL]),
+                JSON_FIELD(struct local_doc, "cluster", JSON_F_STR, cluster),
+                JSON_FIELD(struct local_doc, "starts", JSON_F_U64S, starts),
+                JSON_FIELD(struct local_doc, "confirmed_epoch", JSON_F_U64S, confirmed),
+                JSON_FIELD(struct local_doc, "mountpaths", JSON_F_ARRAY, mountpaths),
         };
-        struct urls_doc urls = { 0 };
-        TRY(json_decode(d->urls, fields, ARRAY_LEN(fields), true, "urls", &urls));
-        for (unsigned i = 0; i < CLUSTER_NETS; i++)
-                str_copy(s->addr[i].url, sizeof(s->addr[i].url), urls.url[i]);
-        TRY(mountpaths_decode(d->mountpaths, s));
-        s->config = cluster__state_config_new(config_new());
-        if (!s->config)
-                return err_static(ERR_NO_MEMORY);
-        s->in_force = cluster__state_config_ref(s->config);
-        TRY_WRAP(config_load_private(s->config->c, d->config), "config");
-        for (size_t i = 0; i < json_array_size(d->buckets); i++)
-                TRY(bucket_decode(json_array_get(d->buckets, i), s));
-        const char *key;
-        json_t *body;
-        json_object_foreach((json_t *)(uintptr_t)d->documents, key, body)
-        {
-                if (!json_is_string(body))
-                        return err_new(ERR_MALFORMED, "document %s is not a text", key);
-                TRY(cluster__docs_put(&s->docs, str_of(key), json_str(body), 0));
-        }
+        struct local_doc d = { .starts = 0 };
+        TRY(json_decode(j, fields, ARRAY_LEN(fields), true, "local", &d));
+        if (!d.mountpaths || (uuid && !str_eq(d.cluster, str_of(uuid))))
+                return err_new(ERR_MALFORMED, "it is incomplete, or belongs to another cluster");
+        TRY(cluster__mountpaths_decode(d.mountpaths, s));
+        *ret = (struct local){ d.starts, d.confirmed };
         return NULL;
 }
 
-static struct err *state_decode(const json_t *j, const char *uuid, struct state *ret)
-{
-        static const struct json_field fields[] = {
-                JSON_FIELD(struct state_doc, "cluster", JSON_F_STR, cluster),
-                JSON_FIELD(struct state_doc, "smap_version", JSON_F_U64S, smap_version),
-                JSON_FIELD(struct state_doc, "bmd_version", JSON_F_U64S, bmd_version),
-                JSON_FIELD(struct state_doc, "config_version", JSON_F_U64S, config_version),
-                JSON_FIELD(struct state_doc, "next_bid", JSON_F_U64S, next_bid),
-                JSON_FIELD(struct state_doc, "urls", JSON_F_OBJECT, urls),
-                JSON_FIELD(struct state_doc, "mountpaths", JSON_F_ARRAY, mountpaths),
-                JSON_FIELD(struct state_doc, "config", JSON_F_OBJECT, config),
-                JSON_FIELD(struct state_doc, "buckets", JSON_F_ARRAY, buckets),
-                JSON_FIELD(struct state_doc, "documents", JSON_F_OBJECT, documents),
-        };
-        struct state_doc d = { .next_bid = 0 };
-        TRY(json_decode(j, fields, ARRAY_LEN(fields), true, "state", &d));
-        if (!d.urls || !d.mountpaths || !d.config || !d.buckets || d.next_bid == 0)
-                return err_new(ERR_MALFORMED, "a part is missing");
-        if (uuid && !str_eq(d.cluster, str_of(uuid)))
-                return err_new(ERR_MALFORMED, "it belongs to cluster " STR_FMT ", not %s", STR_ARG(d.cluster), uuid);
-        struct state s = { .smap_version = d.smap_version,
-                           .bmd_version = d.bmd_version,
-                           .config_version = d.config_version,
-                           .next_bid = d.next_bid };
-        struct err *e = state_decode_parts(&d, &s);
-        if (e) {
-                cluster__state_fini(&s);
-                return e;
-        }
-        *ret = s;
-        return NULL;
-}
-
-struct err *cluster__state_read(int dir, const char *cluster_uuid, struct state *ret)
+struct err *cluster__local_read(int dir, const char *uuid, struct local *ret, struct state *s)
 {
         AUTO_JSON json_t *j = NULL;
-        TRY(file_parse(dir, STATE_FILE, &j));
-        return corrupt(state_decode(j, cluster_uuid, ret), STATE_FILE);
-}
-
-struct err *cluster__state_peek(int dir, struct state *ret)
-{
-        return cluster__state_read(dir, NULL, ret);
+        uint64_t version;
+        TRY(file_parse(dir, LOCAL_FILE, &j, &version));
+        return corrupt(local_decode(j, uuid, ret, s), LOCAL_FILE);
 }
 
 /* ---- what a crash left ---- */
@@ -343,7 +362,7 @@ static struct err *sweep_one(void *arg, const char *name, unsigned char type)
 {
         (void)type;
         struct str s = str_of(name);
-        if (!str_starts(s, STR("." STATE_FILE ".")) && !str_starts(s, STR("." IDENTITY_FILE ".")))
+        if (!str_starts(s, STR(".")) || str_find_str(s, STR(".json.")) < 0)
                 return NULL;
         return file_unlink(*(const int *)arg, name);
 }

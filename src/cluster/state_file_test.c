@@ -99,6 +99,7 @@ static void test_damage(void **state)
         make_state();
         damage("state.json");
         damage("identity.json");
+        damage("local.json");
 }
 
 static void test_missing_and_foreign(void **state)
@@ -113,12 +114,12 @@ static void test_missing_and_foreign(void **state)
         overwrite("state.json", st.p, st.n);
         assert_ok(file_unlink(control, "identity.json"));
         assert_refused("identity.json", ERR_CORRUPT); /* it has had a bucket: not a first start */
-        char *version = strstr(buf_cstr(&identity), " 1 ");
+        char *version = strstr(buf_cstr(&identity), " 2 ");
         assert_non_null(version);
-        version[1] = '2';
+        version[1] = '3';
         overwrite("identity.json", identity.p, identity.n);
         assert_refused("identity.json", ERR_FORMAT);
-        version[1] = '1';
+        version[1] = '2';
         overwrite("identity.json", identity.p, identity.n);
         cluster_close(test_open(dir));
 

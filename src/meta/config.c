@@ -84,6 +84,37 @@ struct config *config_clone(const struct config *c)
         return to;
 }
 
+static bool value_eq(const struct option_value *a, const struct option_value *b)
+{
+        return a->i == b->i && strcmp(a->s ? a->s : "", b->s ? b->s : "") == 0;
+}
+
+bool config_eq(const struct config *a, const struct config *b)
+{
+        for (unsigned i = 0; i < CONFIG_OPTION_COUNT; i++)
+                if (!value_eq(&a->v[i], &b->v[i]))
+                        return false;
+        return true;
+}
+
+struct config *config_rebase(const struct config *base, const struct config *edited, const struct config *onto)
+{
+        struct config *to = config_clone(onto);
+        for (unsigned i = 0; to && i < CONFIG_OPTION_COUNT; i++) {
+                if (value_eq(&base->v[i], &edited->v[i]) || !value_eq(&base->v[i], &onto->v[i]))
+                        continue;
+                char *s = edited->v[i].s ? strdup(edited->v[i].s) : NULL;
+                if (edited->v[i].s && !s) {
+                        config_free(to);
+                        return NULL;
+                }
+                option__value_fini(&to->v[i]);
+                to->v[i].i = edited->v[i].i;
+                to->v[i].s = s;
+        }
+        return to;
+}
+
 bool config_bool_at(const struct config *c, enum config_option o)
 {
         ASSERT(o < CONFIG_OPTION_COUNT && options[o].type == CONFIG_BOOL);

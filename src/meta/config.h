@@ -37,6 +37,11 @@ struct config *config_new(void);
 struct config *config_clone(const struct config *c);
 /* Ends it. Null is fine. */
 void config_free(struct config *c);
+/* A copy of `onto` with what `edited` has made different from `base`, unless `onto` differs there, too: values that are
+ * in force for a while, on top of a configuration that has changed meanwhile. Null when out of memory. */
+struct config *config_rebase(const struct config *base, const struct config *edited, const struct config *onto);
+/* Whether all values are equal. */
+bool config_eq(const struct config *a, const struct config *b);
 
 /* Typed look-up; another type is a bug (ASSERT). Constant time. */
 bool config_bool_at(const struct config *c, enum config_option o);

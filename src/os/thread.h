@@ -15,6 +15,7 @@
 enum lock_rank {
         RANK_ANY = 0, /* leaf locks of tests */
         RANK_CLUSTER = 10,
+        RANK_CLUSTER_PUBLISH = 12, /* held while watchers run */
         RANK_JOBS = 20,
         RANK_FLOW = 30,
         RANK_STORE = 40,      /* store-wide: set of mountpaths, uploads */
