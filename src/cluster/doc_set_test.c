@@ -28,7 +28,7 @@ static void add(struct buf *b, uint64_t client, uint64_t sequence, const struct 
 /* One random command: some documents, right, wrong and no conditions, sometimes a repeated request. */
 static void random_command(struct buf *b, uint64_t index)
 {
-        char key[4][16], body[4][64];
+        char key[4][32], body[4][64];
         struct doc docs[4];
         size_t n = 1 + rnd(4);
 
