@@ -82,19 +82,24 @@ static void an_entry_of_an_older_term_is_not_committed_by_its_copies(void **stat
         raft_fixture_set_randomized_election_timeout(&f, 2, 1900);
         assert_true(raft_fixture_step_until_state_is(&f, 0, RAFT_LEADER, 20000));
         assert_int_equal(raft_current_term(raft_fixture_get(&f, 0)), 4);
-        /* time enough to copy it */
-        raft_fixture_step_until_elapsed(&f, 800);
-        assert_int_equal(raft_last_index(raft_fixture_get(&f, 1)), raft_last_index(raft_fixture_get(&f, 0)));
-        assert_int_equal(raft_last_index(raft_fixture_get(&f, 1)), 2); /* it has not added an entry of its own term */
-        assert_true(raft_commit_index(raft_fixture_get(&f, 0)) < 2);
-        assert_int_equal(applied[0] + applied[1], 0);
-        /* with an entry of its own term both are committed */
-        struct raft_buffer buf = { raft_calloc(1, 8), 8 };
-        struct raft_apply *req = calloc(1, sizeof(*req));
-        assert_int_equal(raft_apply(raft_fixture_get(&f, 0), req, &buf, 1, NULL), 0);
+        /* Step by step: before an entry of its own term is on two of three, nothing is committed or applied. */
+        struct raft *leader = raft_fixture_get(&f, 0), *other = raft_fixture_get(&f, 1);
+        bool copied = false;
+        for (unsigned i = 0; i < 2000 && raft_commit_index(leader) < 2; i++) {
+                raft_fixture_step(&f);
+                copied |= raft_last_index(other) >= 2;
+        }
+        if (raft_commit_index(leader) < 2) { /* a library that adds no such entry by itself */
+                assert_true(copied);
+                assert_int_equal(applied[0] + applied[1], 0);
+                struct raft_buffer buf = { raft_calloc(1, 8), 8 };
+                static struct raft_apply req;
+                assert_int_equal(raft_apply(leader, &req, &buf, 1, NULL), 0);
+        } else {
+                assert_true(raft_last_index(leader) >= 3 && raft_last_index(other) >= 3);
+        }
         assert_true(raft_fixture_step_until(&f, has_applied, &applied[1], 5000));
         raft_fixture_close(&f);
-        free(req);
 }
 
 int main(void)
