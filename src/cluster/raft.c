@@ -407,7 +407,7 @@ static void look(struct raft_core *c);
 
 static void receive_install(struct raft_core *c, struct raft_io *io, struct raft_message *m)
 {
-        if (!install_sound(c, m)) {
+        if (c->raft.snapshot.installing || !install_sound(c, m)) { /* one is being installed: libraft would lose this one's memory */
                 install_free(m);
                 return;
         }
