@@ -21,8 +21,7 @@ MUST_CHECK struct err *pki_ca_new(const char *name, char **ret_cert_pem, char **
 /* A new key of a node, and a request to certify it as `id`. */
 MUST_CHECK struct err *pki_request_new(const char *id, char **ret_key_pem, char **ret_csr_pem);
 /* Signs a request: the subject is {id, org} whatever the request says (its signature is checked: the asker has the
- * key),
- * valid from a day ago, because clocks differ, to not_after (Unix seconds), for client and server. */
+ * key), valid from a day ago, because clocks differ, to not_after (Unix seconds), for client and server. */
 MUST_CHECK struct err *pki_sign(const char *ca_cert_pem, const char *ca_key_pem, const char *csr_pem, const char *id,
                                 const char *org, int64_t not_after, char **ret_cert_pem);
 /* SHA-256 of the first certificate of a text, in lower-case hex. */
