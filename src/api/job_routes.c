@@ -73,7 +73,7 @@ struct err *api__job_stop(struct api_req *r)
         TRY(api__decode_bck(a.bck, &q.bck));
         q.id = a.id;
         q.kind = a.kind;
-        TRY(jobs_abort(r->api->jobs, &q, "user abort"));
+        TRY(jobs_stop(r->api->jobs, &q, "user abort"));
         api_reply_empty(r, 200);
         return NULL;
 }
@@ -116,19 +116,12 @@ static struct err *decode_query(struct api_req *r, struct job_query *ret)
         return api__decode_bck(q.bck, &ret->bck);
 }
 
-static struct err *ask(struct api_req *r, struct job_query *q, struct job_snap **ret, unsigned *ret_n)
-{
-        TRY(decode_query(r, q));
-        return jobs_query(r->api->jobs, q, r->arena, ret, ret_n);
-}
-
-/* The same for "status" and "status_all", where show_active=false asks for all, not for those that have ended (wire).
- */
+/* For "status" and "status_all", where show_active=false asks for all, not for those that have ended (wire). */
 static struct err *ask_status(struct api_req *r, struct job_query *q, struct job_snap **ret, unsigned *ret_n)
 {
         TRY(decode_query(r, q));
         q->has_active = q->only_running;
-        return jobs_query(r->api->jobs, q, r->arena, ret, ret_n);
+        return jobs_status(r->api->jobs, q, r->arena, ret, ret_n);
 }
 
 static void write_status(struct json_w *w, const struct job_snap *s)
@@ -151,11 +144,9 @@ struct err *api__job_status(struct api_req *r)
         unsigned n;
 
         TRY(ask_status(r, &q, &snaps, &n));
-        for (unsigned i = 0; i < n; i++) { /* the newest first */
-                if (!snaps[i].kind->notifies)
-                        continue;
+        if (n > 0) { /* the newest */
                 api__json(r, &w, &b);
-                write_status(&w, &snaps[i]);
+                write_status(&w, &snaps[0]);
                 return api_reply_json(r, &b);
         }
         if (q.id.n)
@@ -172,27 +163,23 @@ struct err *api__job_status_all(struct api_req *r)
         struct job_snap *snaps;
         struct job_query q;
         struct json_w w;
-        unsigned n, shown = 0;
+        unsigned n;
 
         TRY(ask_status(r, &q, &snaps, &n));
         api__json(r, &w, &b);
-        for (unsigned i = 0; i < n; i++) {
-                if (!snaps[i].kind->notifies)
-                        continue;
-                if (shown++ == 0)
-                        jw_array(&w, NULL);
-                write_status(&w, &snaps[i]);
-        }
-        if (shown)
-                jw_array_end(&w);
-        else
+        if (n == 0)
                 jw_null(&w, NULL); /* wire: no list at all */
+        else
+                jw_array(&w, NULL);
+        for (unsigned i = 0; i < n; i++)
+                write_status(&w, &snaps[i]);
+        if (n > 0)
+                jw_array_end(&w);
         return api_reply_json(r, &b);
 }
 
 static void write_snap(struct json_w *w, const struct job_snap *s)
 {
-        static const char *const zero[] = { "out-objs", "out-bytes", "in-objs", "in-bytes" };
         char time[40];
 
         jw_object(w, NULL);
@@ -212,31 +199,45 @@ static void write_snap(struct json_w *w, const struct job_snap *s)
         jw_object(w, "stats");
         jw_u64s(w, "loc-objs", s->objects);
         jw_u64s(w, "loc-bytes", s->bytes);
-        for (size_t i = 0; i < ARRAY_LEN(zero); i++)
-                jw_u64s(w, zero[i], 0);
+        jw_u64s(w, "out-objs", s->out_objects);
+        jw_u64s(w, "out-bytes", s->out_bytes);
+        jw_u64s(w, "in-objs", s->in_objects);
+        jw_u64s(w, "in-bytes", s->in_bytes);
         jw_object_end(w);
         jw_bool(w, "aborted", s->aborted);
         jw_bool(w, "is_idle", s->idle);
         jw_object_end(w);
 }
 
+/* wire: a question for one job leaves out the targets that do not know it. */
+static void write_target(struct json_w *w, const struct job_target_snaps *t, bool one_job)
+{
+        if (t->n == 0 && one_job)
+                return;
+        jw_array(w, t->target);
+        for (unsigned i = t->n; i > 0; i--) /* wire: oldest first */
+                write_snap(w, &t->snaps[i - 1]);
+        jw_array_end(w);
+}
+
 struct err *api__job_snaps(struct api_req *r)
 {
         AUTO_BUF struct buf b = BUF_INIT;
-        struct job_snap *snaps;
+        struct job_target_snaps *all;
         struct job_query q;
         struct json_w w;
-        unsigned n;
+        unsigned n, found = 0;
 
-        TRY(ask(r, &q, &snaps, &n));
-        if (n == 0 && q.id.n)
+        TRY(decode_query(r, &q));
+        TRY(jobs_query_all(r->api->jobs, &q, r->arena, &all, &n));
+        for (unsigned i = 0; i < n; i++)
+                found += all[i].n;
+        if (found == 0 && q.id.n)
                 return err_new(ERR_JOB_NOT_FOUND, "\"x-[" STR_FMT "]\" not found", STR_ARG(q.id));
         api__json(r, &w, &b);
         jw_object(&w, NULL);
-        jw_array(&w, r->snap->target->id);
-        for (unsigned i = n; i > 0; i--) /* wire: oldest first */
-                write_snap(&w, &snaps[i - 1]);
-        jw_array_end(&w);
+        for (unsigned i = 0; i < n; i++)
+                write_target(&w, &all[i], q.id.n > 0);
         jw_object_end(&w);
         return api_reply_json(r, &b);
 }
@@ -249,9 +250,28 @@ static int by_name(const void *a, const void *b)
         return c ? c : strcmp(x->id, y->id);
 }
 
+/* The snapshots of all targets in one list. */
+static struct err *flatten(struct api_req *r, const struct job_target_snaps *all, unsigned n, struct job_snap **ret, unsigned *ret_n)
+{
+        unsigned sum = 0;
+
+        for (unsigned i = 0; i < n; i++)
+                sum += all[i].n;
+        *ret = arena_alloc(r->arena, sum * sizeof(**ret));
+        if (!*ret)
+                return err_static(ERR_NO_MEMORY);
+        sum = 0;
+        for (unsigned i = 0; i < n; i++)
+                for (unsigned k = 0; k < all[i].n; k++)
+                        (*ret)[sum++] = all[i].snaps[k];
+        *ret_n = sum;
+        return NULL;
+}
+
 struct err *api__job_running(struct api_req *r)
 {
         AUTO_BUF struct buf b = BUF_INIT;
+        struct job_target_snaps *all;
         struct job_snap *snaps;
         struct job_query q;
         struct json_w w;
@@ -259,13 +279,14 @@ struct err *api__job_running(struct api_req *r)
 
         TRY(decode_query(r, &q));
         q.has_active = q.only_running = true;
-        TRY(jobs_query(r->api->jobs, &q, r->arena, &snaps, &n));
+        TRY(jobs_query_all(r->api->jobs, &q, r->arena, &all, &n));
+        TRY(flatten(r, all, n, &snaps, &n));
         if (n)
                 qsort(snaps, n, sizeof(*snaps), by_name);
         api__json(r, &w, &b);
         jw_array(&w, NULL);
         for (unsigned i = 0; i < n; i++)
-                if (snaps[i].end_ns == 0)
+                if (snaps[i].end_ns == 0 && (i == 0 || by_name(&snaps[i - 1], &snaps[i]) != 0)) /* one job runs on many targets */
                         jw_strf(&w, NULL, "%s[%s]", snaps[i].kind->name, snaps[i].id);
         jw_array_end(&w);
         return api_reply_json(r, &b);

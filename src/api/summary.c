@@ -3,14 +3,10 @@
  * 206 in part (HEAD alone), 200 all. */
 #include "api/buckets.h"
 
-static void write_summary(struct api_req *r, struct json_w *w, const struct job_summary_row *row)
+static void write_summary(struct json_w *w, const struct job_summary_row *row, uint64_t disks)
 {
         const struct flow_summary *s = &row->sum;
-        struct store_usage u;
-        uint64_t disks;
 
-        store_usage(r->node->store, &u);
-        disks = u.used + u.avail;
         jw_object(w, NULL);
         jw_cstr(w, "name", row->bck.name);
         jw_cstr(w, "provider", provider_name(row->bck.provider));
@@ -40,10 +36,9 @@ static void write_summary(struct api_req *r, struct json_w *w, const struct job_
 
 /* wire: an unknown summary is "not found" like an object, where other questions about unknown jobs have a code of their
  * own. */
-static struct err *found_so_far(struct api_req *r, struct str id, bool *ret_done, struct job_summary_row **ret,
-                                unsigned *ret_n)
+static struct err *found_so_far(struct api_req *r, struct str id, struct job_summary *ret)
 {
-        struct err *e = job_summary_get(r->api->jobs, id, r->arena, ret_done, ret, ret_n);
+        struct err *e = job_summary_get(r->api->jobs, id, r->arena, ret);
 
         return err_code(e) == ERR_JOB_NOT_FOUND ? err_recode(e, ERR_NOT_FOUND, "bucket summary") : e;
 }
@@ -52,11 +47,9 @@ struct err *api__summary_head(struct api_req *r)
 {
         struct str uuid = api_param(r, "uuid");
         AUTO_BUF struct buf b = BUF_INIT;
-        struct job_summary_row *rows;
+        struct job_summary sum;
         struct json_w w;
         char id[40];
-        unsigned n;
-        bool done;
 
         TRY(api_check_access(r, r->bucket, ACCESS_LIST));
         if (uuid.n == 0) {
@@ -66,16 +59,16 @@ struct err *api__summary_head(struct api_req *r)
                 api_reply_empty(r, 202);
                 return NULL;
         }
-        TRY(found_so_far(r, uuid, &done, &rows, &n));
+        TRY(found_so_far(r, uuid, &sum));
         jw_init(&w, &b, false);
-        if (n > 0)
-                write_summary(r, &w, &rows[0]);
+        if (sum.n > 0)
+                write_summary(&w, &sum.rows[0], sum.disks);
         TRY(buf_err(&b));
         http_resp_header(r->rs, "Ais-Xaction-Id", uuid);
         TRY(api__bucket_props_header(r, r->bucket));
-        if (n > 0)
+        if (sum.n > 0)
                 http_resp_header(r->rs, "Ais-Bucket-Summ", buf_str(&b));
-        api_reply_empty(r, done ? 200 : n > 0 ? 206 : 202);
+        api_reply_empty(r, sum.done ? 200 : sum.n > 0 ? 206 : 202);
         return NULL;
 }
 
@@ -95,11 +88,9 @@ struct err *api__summary_get(struct api_req *r)
         };
         struct summary_msg m = { .uuid = STR_NONE };
         AUTO_BUF struct buf b = BUF_INIT;
-        struct job_summary_row *rows;
+        struct job_summary sum;
         struct json_w w;
         char id[40];
-        unsigned n;
-        bool done;
 
         TRY(api_value(r, fields, ARRAY_LEN(fields), "summary-bck", &m));
         if (r->nitems >= 2) {
@@ -112,15 +103,15 @@ struct err *api__summary_get(struct api_req *r)
                 api_reply_text(r, 202, str_of(id));
                 return NULL;
         }
-        TRY(found_so_far(r, m.uuid, &done, &rows, &n));
-        if (!done) {
+        TRY(found_so_far(r, m.uuid, &sum));
+        if (!sum.done) {
                 api_reply_text(r, 202, m.uuid);
                 return NULL;
         }
         api__json(r, &w, &b);
         jw_array(&w, NULL);
-        for (unsigned i = 0; i < n; i++)
-                write_summary(r, &w, &rows[i]);
+        for (unsigned i = 0; i < sum.n; i++)
+                write_summary(&w, &sum.rows[i], sum.disks);
         jw_array_end(&w);
         return api_reply_json(r, &b);
 }

@@ -1,27 +1,12 @@
 /* jobs/copy.c: copy-bck and copy-listrange: copies objects between two buckets under new names.
  *
- * One pass over the source; with "synchronize" a second one over the destination removes what the source lacks. A
+ * One pass over the source, each target over what it owns of it, while the copies belong to whoever owns their names;
+ * with "synchronize" a second pass over the destination removes what the source lacks. A
  * source object that vanishes during the walk is skipped; a listed name that does not exist is noted. Any other failure
  * ends the job unless the client asked to go on. */
 #include "jobs/priv.h"
 
 #include <stdio.h>
-
-struct copy_args {
-        uint64_t from, to;
-        struct job_names *sel;
-        struct job_copy_options o; /* strings live in `arena` */
-        struct arena arena;
-};
-
-static void free_args(void *p)
-{
-        struct copy_args *a = p;
-
-        job_names_free(a->sel);
-        arena_fini(&a->arena);
-        free(a);
-}
 
 struct str job_copy_name(const struct job_copy_options *o, struct str name, struct arena *a)
 {
@@ -53,7 +38,7 @@ struct str job_copy_name(const struct job_copy_options *o, struct str name, stru
         return out;
 }
 
-static struct err *copy_one(struct job *j, const struct copy_args *a, const struct bucket *from, struct str name)
+static struct err *copy_one(struct job *j, const struct job_plan *p, const struct bucket *from, struct str name)
 {
         AUTO_SNAPSHOT const struct snapshot *snap = NULL;
         AUTO_ARENA struct arena arena;
@@ -62,17 +47,17 @@ static struct err *copy_one(struct job *j, const struct copy_args *a, const stru
         uint64_t bytes = 0;
 
         arena_init(&arena, 4096, 0);
-        to_name = job_copy_name(&a->o, name, &arena);
+        to_name = job_copy_name(&p->copy, name, &arena);
         if (!to_name.p)
                 return err_static(ERR_NO_MEMORY);
         TRY(object_name_check(to_name));
-        if (a->o.dry_run) {
+        if (p->copy.dry_run) {
                 struct obj_meta meta;
 
                 TRY(flow_head(job_node(j), from, name, &arena, &meta));
                 bytes = meta.size;
         } else {
-                TRY(job__bucket(j, a->to, &snap, &to));
+                TRY(job__bucket(j, p->to_bid, &snap, &to));
                 if (from->bid == to->bid && str_eq(name, to_name))
                         return NULL;
                 TRY(flow_copy(job_node(j), from, name, to, to_name, &bytes));
@@ -83,20 +68,21 @@ static struct err *copy_one(struct job *j, const struct copy_args *a, const stru
 
 static struct err *visit(struct job *j, const struct bucket *from, struct str name, void *arg)
 {
-        const struct copy_args *a = arg;
-        struct err *e = copy_one(j, a, from, name);
+        const struct job_plan *p = arg;
+        struct err *e = copy_one(j, p, from, name);
         enum err_code code = err_code(e);
 
         if (!e)
                 return NULL;
         if (code == ERR_NOT_FOUND) {
-                if (job__names_explicit(a->sel))
+                if (job__names_explicit(p->names))
                         job_note_error(j, e);
                 else
                         err_free(e);
                 return NULL;
         }
-        if (!a->o.limits.continue_on_error || code == ERR_NO_SPACE || code == ERR_BUCKET_NOT_FOUND)
+        if (!p->copy.limits.continue_on_error || code == ERR_NO_SPACE || code == ERR_BUCKET_NOT_FOUND ||
+            code == ERR_NOT_OWNER || code == ERR_UNAVAILABLE)
                 return e;
         job_note_error(j, e);
         return NULL;
@@ -105,7 +91,7 @@ static struct err *visit(struct job *j, const struct bucket *from, struct str na
 /* Removes an object of the destination that has no namesake in the source. */
 static struct err *prune(struct job *j, const struct bucket *to, struct str name, void *arg)
 {
-        const struct copy_args *a = arg;
+        const struct job_plan *p = arg;
         AUTO_SNAPSHOT const struct snapshot *snap = NULL;
         AUTO_ARENA struct arena arena;
         const struct bucket *from;
@@ -113,7 +99,7 @@ static struct err *prune(struct job *j, const struct bucket *to, struct str name
         struct err *e;
 
         arena_init(&arena, 4096, 0);
-        TRY(job__bucket(j, a->from, &snap, &from));
+        TRY(job__bucket(j, p->bid, &snap, &from));
         e = flow_head(job_node(j), from, name, &arena, &meta);
         if (err_code(e) != ERR_NOT_FOUND)
                 return e;
@@ -126,32 +112,30 @@ static struct err *prune(struct job *j, const struct bucket *to, struct str name
         return e;
 }
 
-static struct err *run(struct job *j, void *arg)
+struct err *job__copy(struct job *j, void *plan)
 {
-        const struct copy_args *a = arg;
+        const struct job_plan *p = plan;
+        int64_t workers = p->copy.limits.workers;
 
-        TRY(job__each(j, &(struct job_walk){ a->from, a->sel, visit, arg, a->o.limits.workers }));
-        if (a->o.synchronize && !a->o.dry_run)
-                TRY(job__each(j, &(struct job_walk){ a->to, a->sel, prune, arg, a->o.limits.workers }));
+        TRY(job__each(j, &(struct job_walk){ p->bid, p->names, visit, plan, workers, p->spread }));
+        if (p->copy.synchronize && !p->copy.dry_run)
+                TRY(job__each(j, &(struct job_walk){ p->to_bid, p->names, prune, plan, workers, p->spread }));
         return NULL;
 }
 
-static struct err *keep_options(struct copy_args *a, const struct job_copy_options *o)
+static struct err *keep_options(struct job_plan *p, const struct job_copy_options *o)
 {
-        struct job_extension *ext;
+        struct job_extension *ext = arena_alloc(&p->arena, (o->nextensions + 1) * sizeof(*ext));
 
-        a->o = *o;
-        a->o.prepend = str_arena(&a->arena, o->prepend);
-        ext = arena_alloc(&a->arena, (o->nextensions + 1) * sizeof(*ext));
-        if (!a->o.prepend.p || !ext)
+        if (!ext)
                 return err_static(ERR_NO_MEMORY);
+        p->copy = *o;
+        p->copy.extensions = ext;
+        TRY(job__plan_text(p, o->prepend, &p->copy.prepend));
         for (unsigned i = 0; i < o->nextensions; i++) {
-                ext[i].from = str_arena(&a->arena, o->extensions[i].from);
-                ext[i].to = str_arena(&a->arena, o->extensions[i].to);
-                if (!ext[i].from.p || !ext[i].to.p)
-                        return err_static(ERR_NO_MEMORY);
+                TRY(job__plan_text(p, o->extensions[i].from, &ext[i].from));
+                TRY(job__plan_text(p, o->extensions[i].to, &ext[i].to));
         }
-        a->o.extensions = ext;
         return NULL;
 }
 
@@ -174,32 +158,28 @@ static struct err *check(const struct job_copy_options *o)
 struct err *job_start_copy(struct jobs *js, bool list, const struct bucket *from, const struct bucket *to,
                            struct job_names *sel, const struct job_copy_options *o, char ret_id[static 40])
 {
-        struct job_spec spec = { .kind = list ? "copy-listrange" : "copy-bck",
-                                 .bck = list ? from->bck : to->bck,
-                                 .src = from->bck,
-                                 .dst = to->bck,
-                                 .id_prefix = list ? "tco-" : NULL,
-                                 .run = run,
-                                 .free_arg = free_args };
+        struct job_plan *p = NULL;
         struct err *e = check(o);
-        struct copy_args *a = e ? NULL : calloc(1, sizeof(*a));
         char src[192], dst[192], text[128];
 
-        if (!a) {
-                job_names_free(sel);
-                return e ? e : err_static(ERR_NO_MEMORY);
-        }
-        a->from = from->bid;
-        a->to = to->bid;
-        a->sel = sel;
-        arena_init(&a->arena, 1024, 0);
-        e = keep_options(a, o);
+        if (!e)
+                e = job__plan_new(list ? "copy-listrange" : "copy-bck", &p);
         if (e) {
-                free_args(a);
+                job_names_free(sel);
                 return e;
         }
-        spec.arg = a;
-        snprintf(spec.ctlmsg, sizeof(spec.ctlmsg), "cp %.70s=>%.70s, %.90s%s", bck_text(&from->bck, src),
+        p->bck = list ? from->bck : to->bck;
+        p->src = from->bck;
+        p->dst = to->bck;
+        p->bid = from->bid;
+        p->to_bid = to->bid;
+        p->names = sel;
+        e = keep_options(p, o);
+        if (e) {
+                job__plan_free(p);
+                return e;
+        }
+        snprintf(p->ctlmsg, sizeof(p->ctlmsg), "cp %.70s=>%.70s, %.90s%s", bck_text(&from->bck, src),
                  bck_text(&to->bck, dst), job_names_text(sel, text), o->dry_run ? ", dry-run" : "");
-        return jobs_start(js, &spec, ret_id);
+        return jobs__launch(js, p, ret_id);
 }

@@ -52,6 +52,19 @@ static void crew_fail(struct crew *c, struct err *e)
         c->first = err_first(c->first, e);
 }
 
+static struct err *visit(struct crew *c, bool own, struct str name)
+{
+        unsigned tries = 0;
+
+        for (;;) {
+                struct err *e = (own ? !job_go_on(c->job) : job__aborted(c->job)) ? job__cancelled()
+                                                                                  : c->walk->fn(c->job, c->bucket, name, c->walk->arg);
+
+                if (!job__try_again(c->job, &e, &tries))
+                        return e;
+        }
+}
+
 /* Takes names until there are none. The job's worker rests between them, helpers do not. */
 static void crew_work(struct crew *c, bool own)
 {
@@ -61,9 +74,7 @@ static void crew_work(struct crew *c, bool own)
 
                 if (i >= c->n)
                         return;
-                e = (own ? !job_go_on(c->job) : job__aborted(c->job))
-                            ? job__cancelled()
-                            : c->walk->fn(c->job, c->bucket, c->names[i], c->walk->arg);
+                e = visit(c, own, c->names[i]);
                 if (e)
                         crew_fail(c, e);
         }

@@ -5,23 +5,9 @@
 
 #include <stdio.h>
 
-struct delete_args {
-        uint64_t bid;
-        struct job_names *sel;
-        struct job_limits limits;
-};
-
-static void free_args(void *p)
-{
-        struct delete_args *a = p;
-
-        job_names_free(a->sel);
-        free(a);
-}
-
 static struct err *visit(struct job *j, const struct bucket *b, struct str name, void *arg)
 {
-        const struct delete_args *a = arg;
+        const struct job_plan *p = arg;
         struct err *e = flow_delete(job_node(j), b, name);
 
         if (!e) {
@@ -29,44 +15,45 @@ static struct err *visit(struct job *j, const struct bucket *b, struct str name,
                 return NULL;
         }
         if (err_code(e) == ERR_NOT_FOUND) {
-                if (job__names_explicit(a->sel))
+                if (job__names_explicit(p->names))
                         job_note_error(j, e);
                 else
                         err_free(e);
                 return NULL;
         }
-        if (!a->limits.continue_on_error)
+        if (!p->copy.limits.continue_on_error)
                 return e;
         job_note_error(j, e);
         return NULL;
 }
 
-static struct err *run(struct job *j, void *arg)
+struct err *job__delete(struct job *j, void *plan)
 {
-        const struct delete_args *a = arg;
+        const struct job_plan *p = plan;
 
-        return job__each(j, &(struct job_walk){ a->bid, a->sel, visit, arg, a->limits.workers });
+        return job__each(j, &(struct job_walk){ p->bid, p->names, visit, plan, p->copy.limits.workers, p->spread });
 }
 
 struct err *job_start_delete(struct jobs *js, const struct bucket *b, struct job_names *sel, const struct job_limits *l,
                              char ret_id[static 40])
 {
-        struct job_spec spec = { .kind = "delete-listrange", .bck = b->bck, .run = run, .free_arg = free_args };
-        struct delete_args *a;
+        struct job_plan *p;
+        struct err *e = NULL;
         char text[128];
 
-        if (l->workers < -1) {
+        if (l->workers < -1)
+                e = err_new(ERR_INVALID, "invalid num-workers=%lld (expecting -1, 0, or a positive number)",
+                            (long long)l->workers);
+        if (!e)
+                e = job__plan_new("delete-listrange", &p);
+        if (e) {
                 job_names_free(sel);
-                return err_new(ERR_INVALID, "invalid num-workers=%lld (expecting -1, 0, or a positive number)",
-                               (long long)l->workers);
+                return e;
         }
-        a = calloc(1, sizeof(*a));
-        if (!a) {
-                job_names_free(sel);
-                return err_static(ERR_NO_MEMORY);
-        }
-        *a = (struct delete_args){ b->bid, sel, *l };
-        spec.arg = a;
-        snprintf(spec.ctlmsg, sizeof(spec.ctlmsg), "%s", job_names_text(sel, text));
-        return jobs_start(js, &spec, ret_id);
+        p->bck = b->bck;
+        p->bid = b->bid;
+        p->names = sel;
+        p->copy.limits = *l;
+        snprintf(p->ctlmsg, sizeof(p->ctlmsg), "%s", job_names_text(sel, text));
+        return jobs__launch(js, p, ret_id);
 }

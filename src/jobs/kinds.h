@@ -56,11 +56,12 @@ MUST_CHECK struct err *job_start_move(struct jobs *js, const struct bck *from, c
 struct job_promote_options {
         struct str source; /* absolute path below PROMOTE_ROOT */
         struct str object; /* destination name or prefix; may be empty */
+        struct str node;   /* the target whose files are meant; empty: each its own */
         bool recursive, overwrite, delete_source;
 };
 #define PROMOTE_ROOT "/var/lib/ais/promote" /* wire-level constant: clients put files there */
-/* Stores files as objects: at once when there are at most 16 (then ret_id is empty), else as a job. PROMOTE_SOURCE;
- * NOT_FOUND when the source does not exist. */
+/* Stores files as objects: at once when there are at most 16 (then ret_id is empty), else, or with other nodes, as a job.
+ * PROMOTE_SOURCE; NOT_FOUND when the source does not exist. */
 MUST_CHECK struct err *job_start_promote(struct jobs *js, const struct bucket *b, const struct job_promote_options *o,
                                          char ret_id[static 40]);
 
@@ -71,10 +72,14 @@ struct job_summary_row {
         struct bck bck;
         struct flow_summary sum;
 };
-/* What a summary has found so far, in the arena; *ret_done when it is complete. JOB_NOT_FOUND; the job's own error when
- * it failed. */
-MUST_CHECK struct err *job_summary_get(struct jobs *js, struct str id, struct arena *a, bool *ret_done,
-                                       struct job_summary_row **ret, unsigned *ret_n);
+struct job_summary {
+        struct job_summary_row *rows; /* in the arena */
+        unsigned n;
+        bool done;      /* complete */
+        uint64_t disks; /* bytes of all disks of the targets that counted */
+};
+/* What a summary has found so far on all targets. JOB_NOT_FOUND; UNAVAILABLE; the job's own error when it failed. */
+MUST_CHECK struct err *job_summary_get(struct jobs *js, struct str id, struct arena *a, struct job_summary *ret);
 
 /* Arguments of the generic start. */
 struct job_start_args {
@@ -84,7 +89,7 @@ struct job_start_args {
         struct str name;             /* envelope's name */
         bool force;
 };
-/* Starts lru, cleanup-store, resilver, load-lom-cache. INVALID: a bucket or a node is missing; UNSUPPORTED;
+/* Starts lru, cleanup-store, resilver, rebalance, load-lom-cache. INVALID: a bucket or a node is missing; UNSUPPORTED;
  * NODE_NOT_FOUND; NOT_ENOUGH_TARGETS (rebalance); NOT_REMOTE_BUCKET; NOT_IMPLEMENTED. */
 MUST_CHECK struct err *job_start_kind(struct jobs *js, const struct job_start_args *a, char ret_id[static 40]);
 

@@ -309,9 +309,7 @@ static void test_summary(void **state)
 {
         struct fixture *f = *state;
         AUTO_SNAPSHOT const struct snapshot *snap = NULL;
-        struct job_summary_row *rows;
-        unsigned n;
-        bool done;
+        struct job_summary sum;
         char id[40];
         struct err *e;
 
@@ -321,18 +319,18 @@ static void test_summary(void **state)
         put(f, "b", "o", "1");
         ok(job_start_summary(f->jobs, bucket(f, "a", &snap), STR("d1/"), id));
         ended(f, id);
-        ok(job_summary_get(f->jobs, str_of(id), &f->arena, &done, &rows, &n));
-        assert_true(done);
-        assert_int_equal(n, 1);
-        assert_int_equal(rows[0].sum.objects, 10);
-        assert_int_equal(rows[0].sum.bytes, 70);
+        ok(job_summary_get(f->jobs, str_of(id), &f->arena, &sum));
+        assert_true(sum.done && sum.disks > 0);
+        assert_int_equal(sum.n, 1);
+        assert_int_equal(sum.rows[0].sum.objects, 10);
+        assert_int_equal(sum.rows[0].sum.bytes, 70);
         ok(job_start_summary(f->jobs, NULL, STR(""), id));
         ended(f, id);
-        ok(job_summary_get(f->jobs, str_of(id), &f->arena, &done, &rows, &n));
-        assert_int_equal(n, 2);
-        assert_string_equal(rows[1].bck.name, "b");
-        assert_int_equal(rows[1].sum.objects, 1);
-        e = job_summary_get(f->jobs, STR("nobody1234"), &f->arena, &done, &rows, &n);
+        ok(job_summary_get(f->jobs, str_of(id), &f->arena, &sum));
+        assert_int_equal(sum.n, 2);
+        assert_string_equal(sum.rows[1].bck.name, "b");
+        assert_int_equal(sum.rows[1].sum.objects, 1);
+        e = job_summary_get(f->jobs, STR("nobody1234"), &f->arena, &sum);
         assert_int_equal(err_code(e), ERR_JOB_NOT_FOUND);
         err_free(e);
 }

@@ -11,7 +11,7 @@ static struct err *visit(struct job *j, const struct bucket *b, struct str name,
         (void)arg;
         arena_init(&arena, 4096, 0);
         e = flow_head(job_node(j), b, name, &arena, &meta);
-        if (err_code(e) == ERR_NOT_FOUND) {
+        if (err_code(e) == ERR_NOT_FOUND || err_code(e) == ERR_NOT_OWNER) { /* it has moved meanwhile */
                 err_free(e);
                 return NULL;
         }
@@ -20,19 +20,7 @@ static struct err *visit(struct job *j, const struct bucket *b, struct str name,
         return e;
 }
 
-static struct err *run(struct job *j, void *arg)
+struct err *job__load_cache(struct job *j, void *plan)
 {
-        return job__each(j, &(struct job_walk){ .bid = *(uint64_t *)arg, .fn = visit });
-}
-
-struct err *job__start_load_cache(struct jobs *js, const struct job_start_args *a, char ret_id[static 40])
-{
-        struct job_spec spec = { .kind = "load-lom-cache", .bck = a->bucket->bck, .run = run, .free_arg = free };
-        uint64_t *bid = malloc(sizeof(*bid));
-
-        if (!bid)
-                return err_static(ERR_NO_MEMORY);
-        *bid = a->bucket->bid;
-        spec.arg = bid;
-        return jobs_start(js, &spec, ret_id);
+        return job__each(j, &(struct job_walk){ .bid = ((const struct job_plan *)plan)->bid, .fn = visit });
 }

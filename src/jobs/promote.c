@@ -158,11 +158,9 @@ static struct err *visit_count(struct walk *w, const char *path, struct str belo
         return ++w->count > SYNC_MAX ? job__cancelled() : NULL; /* enough to know */
 }
 
-static struct err *run(struct job *j, void *arg)
+static bool texts(struct promote *p, struct str source, struct str prefix)
 {
-        struct walk w = { .p = arg, .visit = visit_store, .node = job_node(j), .job = j };
-
-        return walk(&w);
+        return str_copy(p->source, sizeof(p->source), source) && str_copy(p->prefix, sizeof(p->prefix), prefix);
 }
 
 static struct err *check_source(struct str s)
@@ -194,38 +192,15 @@ static struct err *check_source(struct str s)
         return NULL;
 }
 
-static struct err *one_file(struct jobs *js, struct promote *p)
+static struct err *one_file(struct node *node, struct promote *p)
 {
-        struct walk w = { .p = p, .node = jobs__node(js) };
+        struct walk w = { .p = p, .node = node };
         const char *base = strrchr(p->source, '/') + 1;
         char name[OBJECT_NAME_MAX + 4097];
         bool whole = p->prefix[0] != '\0' && p->prefix[strlen(p->prefix) - 1] != '/';
         int n = snprintf(name, sizeof(name), "%s%s", p->prefix, whole ? "" : base);
 
         return store_file(&w, p->source, (struct str){ name, (size_t)n });
-}
-
-static struct err *start_dir(struct jobs *js, const struct bucket *b, struct promote *p, char ret_id[static 40])
-{
-        struct walk w = { .p = p, .visit = visit_count, .node = jobs__node(js) };
-        struct job_spec spec = { .kind = "promote", .bck = b->bck, .run = run, .free_arg = free };
-        struct err *e = walk(&w);
-
-        if (e && w.count <= SYNC_MAX)
-                return e;
-        err_free(e);
-        if (w.count <= SYNC_MAX) {
-                struct walk now = { .p = p, .visit = visit_store, .node = jobs__node(js) };
-
-                ret_id[0] = '\0';
-                return walk(&now);
-        }
-        spec.arg = malloc(sizeof(*p));
-        if (!spec.arg)
-                return err_static(ERR_NO_MEMORY);
-        memcpy(spec.arg, p, sizeof(*p));
-        snprintf(spec.ctlmsg, sizeof(spec.ctlmsg), "src:%.100s, dst:%.100s", p->source, p->prefix);
-        return jobs_start(js, &spec, ret_id);
 }
 
 /* NOT_FOUND when there is none; whatever else is wrong with it, it is no source. */
@@ -240,6 +215,64 @@ static struct err *stat_source(const char *path, struct stat *ret)
         return !e || err_code(e) == ERR_NOT_FOUND ? e : err_recode(e, ERR_PROMOTE_SOURCE, "promote source");
 }
 
+/* A directory with few files at once, else by a job. Takes the plan. */
+static struct err *start_dir(struct jobs *js, struct promote *p, struct job_plan *plan, char ret_id[static 40])
+{
+        struct walk w = { .p = p, .visit = visit_count, .node = jobs__node(js) };
+        struct err *e = walk(&w);
+
+        if (w.count > SYNC_MAX) {
+                err_free(e);
+                return jobs__launch(js, plan, ret_id);
+        }
+        if (!e) {
+                struct walk now = { .p = p, .visit = visit_store, .node = jobs__node(js) };
+
+                ret_id[0] = '\0';
+                e = walk(&now);
+        }
+        job__plan_free(plan);
+        return e;
+}
+
+static struct err *make_plan(const struct bucket *b, const struct promote *p, struct job_plan **ret)
+{
+        struct job_plan *plan;
+        struct err *e;
+
+        TRY(job__plan_new("promote", &plan));
+        plan->bck = b->bck;
+        plan->bid = b->bid;
+        plan->promote = (struct job_promote_options){ .recursive = p->recursive, .overwrite = p->overwrite, .delete_source = p->delete_source };
+        e = job__plan_text(plan, str_of(p->source), &plan->promote.source);
+        if (!e)
+                e = job__plan_text(plan, str_of(p->prefix), &plan->promote.object);
+        if (e) {
+                job__plan_free(plan);
+                return e;
+        }
+        snprintf(plan->ctlmsg, sizeof(plan->ctlmsg), "src:%.100s, dst:%.100s", p->source, p->prefix);
+        *ret = plan;
+        return NULL;
+}
+
+struct err *job__promote(struct job *j, void *arg)
+{
+        const struct job_plan *plan = arg;
+        const struct job_promote_options *o = &plan->promote;
+        struct promote p = { .bid = plan->bid, .recursive = o->recursive, .overwrite = o->overwrite, .delete_source = o->delete_source };
+        struct walk w = { .p = &p, .visit = visit_store, .node = job_node(j), .job = j };
+        struct stat st;
+
+        TRY(check_source(o->source));
+        if (!texts(&p, o->source, o->object))
+                return err_new(ERR_PROMOTE_SOURCE, "promote source or object name is too long");
+        TRY(stat_source(p.source, &st));
+        if (!S_ISDIR(st.st_mode))
+                return one_file(w.node, &p);
+        return walk(&w);
+}
+
 struct err *job_start_promote(struct jobs *js, const struct bucket *b, const struct job_promote_options *o,
                               char ret_id[static 40])
 {
@@ -247,20 +280,28 @@ struct err *job_start_promote(struct jobs *js, const struct bucket *b, const str
                 .bid = b->bid, .recursive = o->recursive, .overwrite = o->overwrite, .delete_source = o->delete_source
         };
         struct str source = o->source, prefix = o->object;
+        struct job_plan *plan;
         struct stat st;
 
         while (source.n > 1 && source.p[source.n - 1] == '/')
                 source.n--;
         TRY(check_source(source));
         TRY(object_prefix_check(&prefix));
-        if (!str_copy(p.source, sizeof(p.source), source) || !str_copy(p.prefix, sizeof(p.prefix), prefix))
+        if (!texts(&p, source, prefix))
                 return err_new(ERR_PROMOTE_SOURCE, "promote source or object name is too long");
+        if (jobs__has_peers(js)) { /* each target stores what it finds there */
+                TRY(make_plan(b, &p, &plan));
+                str_copy(plan->node, sizeof(plan->node), o->node);
+                return jobs__launch(js, plan, ret_id);
+        }
         TRY(stat_source(p.source, &st));
-        if (S_ISDIR(st.st_mode))
-                return start_dir(js, b, &p, ret_id);
+        if (S_ISDIR(st.st_mode)) {
+                TRY(make_plan(b, &p, &plan));
+                return start_dir(js, &p, plan, ret_id);
+        }
         if (!S_ISREG(st.st_mode))
                 return err_new(ERR_PROMOTE_SOURCE, "invalid promote source \"%s\": neither a file nor a directory",
                                p.source);
         ret_id[0] = '\0';
-        return one_file(js, &p);
+        return one_file(jobs__node(js), &p);
 }

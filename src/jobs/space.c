@@ -5,12 +5,12 @@
  * and are never evicted, so that without remote buckets it looks and ends. */
 #include "jobs/priv.h"
 
-static struct err *run_cleanup(struct job *j, void *arg)
+struct err *job__cleanup(struct job *j, void *plan)
 {
         AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(job_node(j)->cluster);
         uint64_t files = 0, bytes = 0;
 
-        (void)arg;
+        (void)plan;
         if (!job_go_on(j))
                 return job__cancelled();
         TRY(store_cleanup(job_node(j)->store, config_int(snap->config, "space.dont_cleanup_time"), &files, &bytes));
@@ -20,31 +20,13 @@ static struct err *run_cleanup(struct job *j, void *arg)
         return NULL;
 }
 
-static struct err *run_lru(struct job *j, void *arg)
+struct err *job__lru(struct job *j, void *plan)
 {
         AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(job_node(j)->cluster);
 
-        (void)arg;
+        (void)plan;
         for (size_t i = 0; i < snap->bucket_count; i++)
                 if (bck_is_remote(&snap->buckets[i]->bck))
                         return err_new(ERR_NOT_IMPLEMENTED, "eviction from remote buckets is not built");
         return NULL;
-}
-
-struct err *job__start_cleanup(struct jobs *js, const struct job_start_args *a, char ret_id[static 40])
-{
-        struct job_spec spec = { .kind = "cleanup-store", .run = run_cleanup };
-
-        if (a->bucket)
-                spec.bck = a->bucket->bck;
-        return jobs_start(js, &spec, ret_id);
-}
-
-struct err *job__start_lru(struct jobs *js, const struct job_start_args *a, char ret_id[static 40])
-{
-        struct job_spec spec = { .kind = "lru", .run = run_lru };
-
-        if (a->bucket)
-                spec.bck = a->bucket->bck;
-        return jobs_start(js, &spec, ret_id);
 }

@@ -1,13 +1,11 @@
-/* jobs/summary.c: summary-bck: counts objects and bytes of one bucket or of all.
+/* jobs/summary.c: summary-bck: counts objects and bytes of one bucket or of all, as far as they lie on this target.
  * The rows found so far are the job's result; they are replaced as the walk goes on, and stay with the job's history.
- */
+ * While objects move between targets, one may be counted twice or not at all. */
 #include "jobs/priv.h"
 
 #include "os/clock.h"
 
 struct summary {
-        struct str prefix;
-        char prefix_text[OBJECT_NAME_MAX + 1];
         unsigned n;
         struct job_summary_row rows[];
 };
@@ -46,21 +44,44 @@ static bool go_on(void *arg, const struct flow_summary *so_far)
         return job_go_on(a->job);
 }
 
-static struct err *run(struct job *j, void *arg)
+static bool wanted(const struct job_plan *p, const struct bucket *b)
 {
-        struct summary_args a = { .s = arg, .job = j };
+        return p->bid ? b->bid == p->bid : !bck_is_system(&b->bck);
+}
 
+/* A row for each bucket, empty as yet. */
+static struct err *make_rows(struct job *j, const struct job_plan *p, struct summary **ret)
+{
+        AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(job_node(j)->cluster);
+        struct summary *s = calloc(1, sizeof(*s) + (snap->bucket_count + 1) * sizeof(s->rows[0]));
+
+        if (!s)
+                return err_static(ERR_NO_MEMORY);
+        for (size_t i = 0; i < snap->bucket_count; i++)
+                if (wanted(p, snap->buckets[i]))
+                        s->rows[s->n++].bck = snap->buckets[i]->bck;
+        if (p->bid && s->n == 0) /* destroyed meanwhile: an empty row */
+                s->rows[s->n++].bck = p->bck;
+        *ret = s;
+        return NULL;
+}
+
+struct err *job__summary(struct job *j, void *plan)
+{
+        const struct job_plan *p = plan;
+        struct summary_args a = { .job = j };
+
+        TRY(make_rows(j, p, &a.s));
         job__set_result(j, a.s, free);
         for (a.at = 0; a.at < a.s->n; a.at++) {
                 AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(job_node(j)->cluster);
-                const struct bucket *b = snapshot_bucket(
-                        snap, &a.s->rows[a.at].bck); /* name and prefix are constant: read without the lock */
+                const struct bucket *b = snapshot_bucket(snap, &a.s->rows[a.at].bck); /* constant: read without the lock */
                 struct row_update u = { .at = a.at };
                 struct flow_summary sum;
 
                 if (!b)
-                        continue; /* destroyed meanwhile: an empty row */
-                TRY(flow_summary(job_node(j), b, a.s->prefix, go_on, &a, &sum));
+                        continue;
+                TRY(flow_summary(job_node(j), b, p->under, go_on, &a, &sum));
                 u.sum = &sum;
                 job__with_result(j, set_row, &u);
                 job_progress(j, sum.objects, sum.bytes);
@@ -68,41 +89,23 @@ static struct err *run(struct job *j, void *arg)
         return NULL;
 }
 
-static bool wanted(const struct bucket *b)
-{
-        return !bck_is_system(&b->bck);
-}
-
 struct err *job_start_summary(struct jobs *js, const struct bucket *b, struct str prefix, char ret_id[static 40])
 {
-        AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(jobs__node(js)->cluster);
-        struct job_spec spec = { .kind = "summary-bck", .run = run };
-        size_t most = b ? 1 : snap->bucket_count;
-        struct summary *s;
+        struct job_plan *p;
         struct err *e;
 
         TRY(object_prefix_check(&prefix));
-        s = calloc(1, sizeof(*s) + most * sizeof(s->rows[0]));
-        if (!s)
-                return err_static(ERR_NO_MEMORY);
-        if (!str_copy(s->prefix_text, sizeof(s->prefix_text), prefix)) {
-                free(s);
-                return err_new(ERR_INVALID, "prefix is too long");
-        }
-        s->prefix = str_of(s->prefix_text);
+        TRY(job__plan_new("summary-bck", &p));
         if (b) {
-                spec.bck = b->bck;
-                s->rows[s->n++].bck = b->bck;
-        } else {
-                for (size_t i = 0; i < snap->bucket_count; i++)
-                        if (wanted(snap->buckets[i]))
-                                s->rows[s->n++].bck = snap->buckets[i]->bck;
+                p->bck = b->bck;
+                p->bid = b->bid;
         }
-        spec.arg = s; /* the job's function makes it the result, which the core frees */
-        e = jobs_start(js, &spec, ret_id);
-        if (e)
-                free(s);
-        return e;
+        e = job__plan_text(p, prefix, &p->under);
+        if (e) {
+                job__plan_free(p);
+                return e;
+        }
+        return jobs__launch(js, p, ret_id);
 }
 
 struct get_args {
@@ -131,8 +134,8 @@ static struct err *get(void *arg, const struct job_snap *snap, void *result)
         return NULL;
 }
 
-struct err *job_summary_get(struct jobs *js, struct str id, struct arena *a, bool *ret_done,
-                            struct job_summary_row **ret, unsigned *ret_n)
+struct err *jobs__summary_here(struct jobs *js, struct str id, struct arena *a, bool *ret_done,
+                               struct job_summary_row **ret, unsigned *ret_n)
 {
         struct get_args g = { a, ret_done, ret, ret_n };
 
