@@ -1,13 +1,11 @@
 /* api/members.c: nodes that go into maintenance and come back, that end, or leave for good; and the end of the whole
  * cluster.
  *
- * Flags of a target are a new set of owners; the answer names the rebalance that follows: "g" and the epoch. Ending and
- * leaving concern a process: of one that is proxy and target both go, and it waits until the target is clean (leave.c).
- * A set of owners never becomes empty: the last active target stays. */
+ * Flags of a target are a new set of owners; the answer names the rebalance that follows. Ending and leaving concern a
+ * process: of one that is proxy and target both go, and it waits until the target is clean (leave.c). A set of owners
+ * never becomes empty: the last active target stays. */
 #define LOG_FOLDER "api"
 #include "api/members.h"
-
-#include <stdio.h>
 
 #include "api/leave.h"
 #include "base/log.h"
@@ -209,7 +207,7 @@ struct err *api__member_change(struct api_req *r)
 {
         uint64_t before = r->snap->placement.epoch;
         struct change c = { .n = 0 };
-        char id[32];
+        char id[40] = "";
         TRY(decode_change(r, &c));
         for (unsigned i = 0; i < c.n; i++) {
                 TRY(apply(r, &c, &c.list[i]));
@@ -220,8 +218,12 @@ struct err *api__member_change(struct api_req *r)
                 api_reply_empty(r, 200);
                 return NULL;
         }
-        snprintf(id, sizeof(id), "g%lu", (unsigned long)after->placement.epoch);
-        api_reply_text(r, 200, str_of(id));
+        /* The change is made, whatever becomes of the question. */
+        log_err(LOG_WARN, LOG_FOLDER, jobs_rebalance_of_change(r->api->jobs, id), "rebalance after a change of members");
+        if (id[0] != '\0')
+                api_reply_text(r, 200, str_of(id));
+        else
+                api_reply_empty(r, 200);
         return NULL;
 }
 

@@ -23,11 +23,13 @@ struct err *api__object_promote(struct api_req *r)
                 return err_new(ERR_PROMOTE_SOURCE,
                                "promote: source is named twice and differs (\"" STR_FMT "\", \"" STR_FMT "\")",
                                STR_ARG(r->env.name), STR_ARG(m.src));
-        if (m.tid.n > 0 && (r->snap->target == NULL || !str_eq(m.tid, str_of(r->snap->target->id))))
+        const struct cluster_node *n = m.tid.n > 0 ? snapshot_node(r->snap, m.tid) : NULL;
+        if (m.tid.n > 0 && (n == NULL || !n->target))
                 return err_new(ERR_NODE_NOT_FOUND, "target " STR_FMT " does not exist", STR_ARG(m.tid));
         struct job_promote_options o = {
                 .source = m.src.n > 0 ? m.src : r->env.name,
                 .object = m.obj,
+                .node = m.tid,
                 .recursive = m.rcr,
                 .overwrite = m.ovw,
                 .delete_source = m.dls,
