@@ -230,6 +230,49 @@ static void test_conflict(void **state)
         ok(jobs_abort(f->jobs, &all, "test"));
 }
 
+/* The same id twice is one job; a part that must work again takes its record over. */
+static void test_known_id(void **state)
+{
+        struct fixture *f = *state;
+        struct job_spec spec = { .kind = "delete-listrange", .id = "abcdefgh12", .run = succeed };
+        struct job_query q = { .id = STR("abcdefgh12") };
+        struct job_snap s;
+        char id[40];
+
+        ok(jobs_start(f->jobs, &spec, id));
+        ended(f, id);
+        ok(jobs_start(f->jobs, &spec, id));
+        s = ended(f, id);
+        assert_int_equal(s.objects, 3);
+        assert_int_equal(count(f, &q), 1);
+        spec.again = true;
+        ok(jobs_start(f->jobs, &spec, id));
+        s = ended(f, id);
+        assert_int_equal(s.objects, 6);
+        assert_int_equal(count(f, &q), 1);
+}
+
+/* Lists of names of all unfinished jobs together are bounded; one job alone may be as large as it likes. */
+static void test_held(void **state)
+{
+        struct fixture *f = *state;
+        static atomic_int running;
+        struct job_spec large = { .kind = "lru", .run = until_aborted, .arg = &running, .held = (size_t)600 << 20 };
+        struct job_spec small = { .kind = "lru", .run = succeed, .held = 1 };
+        struct job_query all = { .id = STR_NONE };
+        char id[40], other[40];
+        struct err *e;
+
+        ok(jobs_start(f->jobs, &large, id));
+        e = jobs_start(f->jobs, &small, other);
+        assert_int_equal(err_code(e), ERR_OVERLOAD);
+        err_free(e);
+        ok(jobs_abort(f->jobs, &all, "test"));
+        ended(f, id);
+        ok(jobs_start(f->jobs, &small, other));
+        ended(f, other);
+}
+
 static void test_history(void **state)
 {
         struct fixture *f = *state;
@@ -354,6 +397,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_abort, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_query, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_conflict, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_known_id, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_held, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_history, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_wait_timeout, setup, teardown),
                 cmocka_unit_test(test_names),
