@@ -13,7 +13,7 @@ struct job {
         struct list link;      /* lock */
         struct jobs *js;
         struct job_snap snap; /* lock; kind, id, buckets immutable once linked */
-        _Atomic uint64_t objects, bytes, out_objects, out_bytes, in_objects, in_bytes;
+        _Atomic uint64_t objects, bytes, out_objects, out_bytes;
         _Atomic uint64_t epoch; /* of the target set that the work was done under */
         atomic_bool abort;
         job_fn *run; /* worker's from here on */

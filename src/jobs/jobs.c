@@ -328,12 +328,6 @@ void job__sent(struct job *j, uint64_t objects, uint64_t bytes)
         atomic_store_explicit(&j->out_bytes, bytes, memory_order_relaxed);
 }
 
-void job__received(struct job *j, uint64_t objects, uint64_t bytes)
-{
-        atomic_store_explicit(&j->in_objects, objects, memory_order_relaxed);
-        atomic_store_explicit(&j->in_bytes, bytes, memory_order_relaxed);
-}
-
 void job__set_epoch(struct job *j, uint64_t epoch)
 {
         atomic_store_explicit(&j->epoch, epoch, memory_order_relaxed);

@@ -78,8 +78,6 @@ bool job__is_ours(const struct snapshot *s, const struct bucket *b, struct str n
 unsigned job__load(struct job *j);
 /* Sets what a rebalance has sent in all. */
 void job__sent(struct job *j, uint64_t objects, uint64_t bytes);
-/* Sets what it has received. */
-void job__received(struct job *j, uint64_t objects, uint64_t bytes);
 /* The target set that the work is done under; see job_snap. */
 void job__set_epoch(struct job *j, uint64_t epoch);
 /* See job__set_epoch. */

@@ -41,8 +41,6 @@ void jobs__snap_locked(const struct job *j, struct job_snap *ret)
         ret->bytes = atomic_load_explicit(&j->bytes, memory_order_relaxed);
         ret->out_objects = atomic_load_explicit(&j->out_objects, memory_order_relaxed);
         ret->out_bytes = atomic_load_explicit(&j->out_bytes, memory_order_relaxed);
-        ret->in_objects = atomic_load_explicit(&j->in_objects, memory_order_relaxed);
-        ret->in_bytes = atomic_load_explicit(&j->in_bytes, memory_order_relaxed);
         ret->epoch = atomic_load_explicit(&j->epoch, memory_order_relaxed);
         ret->idle = j->snap.end_ns != 0; /* wire: a job that does not run is idle */
         if (lingers(&j->snap))

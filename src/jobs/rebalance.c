@@ -1,16 +1,13 @@
-/* jobs/rebalance.c: rebalance: brings every object to the target that owns it.
+/* jobs/rebalance.c: which rebalance there is: at the leader.
  *
- * A change of the set of targets makes a new epoch; the leader then writes the document of a rebalance "g<epoch * 100>",
- * unless rebalance.enabled is false, and every target finds it and starts its part: passes over what lies here, with
- * pauses that grow while something can not be handed over (its owner is down), until nothing is left; that is reported
- * (rule 4 of docs/adr/0008-many-nodes.md), and the part ends. A newer epoch supersedes it. One that was stopped by hand
- * stays stopped until the next epoch, or a start by hand, which has the numbers in between. */
-#define LOG_FOLDER "jobs"
+ * A change of the set of targets makes a new epoch; the leader then writes the document of a rebalance
+ * "g<epoch * 100>", unless rebalance.enabled is false, and every target finds it and starts its part
+ * (rebalance_part.c). A newer epoch supersedes it. One that was stopped by hand stays stopped until the next epoch, or a
+ * start by hand, which has the numbers in between. */
 #include "jobs/peers.h"
 
 #include <stdio.h>
 
-#include "base/log.h"
 #include "os/clock.h"
 
 #define RUNS_PER_EPOCH 100
