@@ -143,6 +143,7 @@ static void test_openings(void **state)
         assert_ok(cluster__epochs_change(&e, ab, 2, false, &changed));
         assert_int_equal(cluster__leases_beat(&l, t, true, "m-a", 1, 3), LEASE_GIVEN);
         assert_int_equal(cluster__leases_open(&l, t, &e), 2);
+        cluster__leases_condemn(&l, "m-b");
         leases_of(&l, false, 1, t); /* b is down: its lease has run out before */
         assert_int_equal(cluster__leases_open(&l, t, &e), 3);
         /* A member that vanishes while it may hold a lease holds the next opening back. */

@@ -63,7 +63,7 @@ struct err *cluster__leases_state(struct leases *l, const struct lease_member *l
         l->list = next;
         l->n = n;
         for (unsigned i = 0; i < before.n; i++)
-                if (before.list[i].up && !entry_of(l, before.list[i].id))
+                if (before.list[i].up && (!entry_of(l, before.list[i].id) || !entry_of(l, before.list[i].id)->up))
                         hold_back(l, now_ns);
         free(before.list);
         return NULL;
@@ -107,6 +107,13 @@ const char *cluster__leases_dead(const struct leases *l, int64_t now_ns, const c
                         return x->id;
         }
         return NULL;
+}
+
+void cluster__leases_condemn(struct leases *l, const char *id)
+{
+        struct lease_entry *x = entry_of(l, id);
+        if (x)
+                x->up = false;
 }
 
 uint64_t cluster__leases_open(struct leases *l, int64_t now_ns, const struct epochs *e)

@@ -56,7 +56,8 @@ void cluster__leases_lead(struct leases *l, int64_t now_ns);
 /* Leadership ends. */
 void cluster__leases_follow(struct leases *l);
 /* The state as it is now; list sorted by id. Who is new, or up again, counts as heard at this moment. A member that
- * vanishes while its lease may still run holds back openings and verdicts for the time of grace. */
+ * vanishes, or is down without having been condemned, may still hold a lease: it holds back openings and verdicts for the
+ * time of grace. */
 MUST_CHECK struct err *cluster__leases_state(struct leases *l, const struct lease_member *list, unsigned n,
                                              int64_t now_ns);
 /* To be called often; notices that the process stood still. Returns false if it did. */
@@ -75,6 +76,9 @@ enum lease_answer cluster__leases_beat(struct leases *l, int64_t now_ns, bool fr
                                        uint64_t incarnation, uint64_t confirmed);
 /* The i-th member that must be declared down now, or null. `self` never is. */
 const char *cluster__leases_dead(const struct leases *l, int64_t now_ns, const char *self, unsigned i);
+/* Before the command that declares it down: it gets no lease any more. If the command fails, the next
+ * cluster__leases_state takes it back. */
+void cluster__leases_condemn(struct leases *l, const char *id);
 /* Opens the current epoch when all have confirmed it who could act under an earlier one. Returns the newest open one;
  * 0: not known. */
 uint64_t cluster__leases_open(struct leases *l, int64_t now_ns, const struct epochs *e);

@@ -191,7 +191,9 @@ static void leader_duties(struct leader *l)
         const char *dead = cluster__leases_dead(&l->l, l->p.clock, "", 0);
         if (dead) {
                 s = next_state();
-                s->up[dead[6] - '0'] = false;
+                int who = dead[6] - '0';
+                cluster__leases_condemn(&l->l, names[who]);
+                s->up[who] = false;
                 if (!place(s, true))
                         drop_state();
                 else

@@ -103,6 +103,7 @@ struct cluster {
         struct mutex wait; /* with `news`: something below or `current` has changed */
         struct cond news;
         uint64_t published; /* guarded by wait: index that watchers have seen */
+        _Atomic uint64_t published_epoch; /* newest that watchers have seen */
 
         struct gate gate;
         _Atomic int64_t last_time_ns; /* largest that cluster_time_ns has told */

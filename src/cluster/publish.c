@@ -165,6 +165,7 @@ void cluster__publish(struct cluster *c, struct prepared *p)
         cluster_unpin(before);
         mutex_lock(&c->wait);
         c->published = c->index;
+        atomic_store(&c->published_epoch, after->placement.epoch);
         cond_broadcast(&c->news);
         mutex_unlock(&c->wait);
 }
