@@ -315,8 +315,9 @@ static struct err *keep_time_and_keys(struct many *m, struct slow *w)
                 w->settled_since_ns = 0;
                 w->purged = false;
         } else if (!w->settled_since_ns) {
+                w->settled_mark = (uint64_t)cluster_time_ns(m->c);
                 mutex_lock(&m->lease);
-                w->settled_mark = MAX(m->largest_heard, (uint64_t)cluster_time_ns(m->c));
+                w->settled_mark = MAX(m->largest_heard, w->settled_mark);
                 mutex_unlock(&m->lease);
                 w->settled_since_ns = now;
         } else if (!w->purged && now - w->settled_since_ns > PURGE_AFTER_NS) {
