@@ -11,6 +11,7 @@
 #include "store/change.h"
 #include "store/mountpath.h"
 #include "store/resilver.h"
+#include "store/upload.h"
 
 /* By its path; those that were detached too. */
 static struct mountpath *find_any(struct store *s, const char *path)
@@ -205,6 +206,8 @@ static struct err *leave(struct store *s, struct mountpath *mp, bool emptied)
 {
         struct peers p;
         LOCK_SCOPE(&s->lock);
+        if (!atomic_load(&mp->open) || atomic_load(&mp->closing))
+                return NULL; /* somebody else took it out meanwhile */
         store__set_withdraw(s);
         atomic_store(&mp->closing, true);
         struct err *e = emptied ? forget_peers(mp) : NULL;
@@ -244,6 +247,37 @@ static struct err *give_up(struct store *s, struct mountpath *mp)
         return e;
 }
 
+struct in_progress {
+        struct store *store;
+        unsigned n;
+        char id[UPLOAD_ID + 1]; /* of the first */
+};
+
+static struct err *count_upload(void *arg, const struct upload_key *k, struct str key, struct str value)
+{
+        struct in_progress *p = arg;
+        (void)key;
+        (void)value;
+        if (k->kind != UPLOAD_ROW_PART && !store__dropped(p->store, k->bid) && p->n++ == 0)
+                memcpy(p->id, k->id, sizeof p->id);
+        return NULL;
+}
+
+/* Uploads and appends in progress do not move: they are finished or aborted first. */
+static struct err *refuse_uploads(struct store *s, struct mountpath *mp)
+{
+        struct in_progress p = { .store = s };
+        if (!mountpath_enter(mp))
+                return NULL;
+        struct err *e = upload_each_row(mp->records, STR_NONE, STR_NONE, count_upload, &p);
+        mountpath_leave(mp);
+        TRY(e);
+        if (!p.n)
+                return NULL;
+        return err_new(ERR_CONFLICT, "mountpath %s holds %u uploads or appends in progress (one is %s): end them first",
+                       mp->path, p.n, p.id);
+}
+
 static struct err *take_out(struct store *s, const char *path, bool no_resilver, bool detach, bool *ret_changed)
 {
         ASSERT_MAY_BLOCK();
@@ -254,7 +288,8 @@ static struct err *take_out(struct store *s, const char *path, bool no_resilver,
         mutex_unlock(&s->lock);
         if (!mp)
                 return err_new(ERR_MOUNTPATH_NOT_FOUND, "mountpath %s does not exist", path);
-        if (state == MOUNTPATH_DISABLED) {
+        bool emptying = state == MOUNTPATH_DISABLED && atomic_load(&mp->open) && !atomic_load(&mp->closing);
+        if (state == MOUNTPATH_DISABLED && !emptying) {
                 *ret_changed = detach || atomic_load(&mp->unopened);
                 TRY(give_up(s, mp));
                 atomic_store(&mp->detached, detach);
@@ -263,9 +298,14 @@ static struct err *take_out(struct store *s, const char *path, bool no_resilver,
         if (nactive <= 1 && state == MOUNTPATH_ACTIVE)
                 return err_new(ERR_INVALID, "mountpath %s is the last active one", path);
         no_resilver |= state == MOUNTPATH_FAILED; /* it takes no writes: what it holds can not be forgotten there */
-        TRY(stop_placing(s, mp));
         if (!no_resilver)
+                TRY(refuse_uploads(s, mp));
+        if (!emptying) /* else an earlier call did, and was stopped by what can not be moved */
+                TRY(stop_placing(s, mp));
+        if (!no_resilver) {
                 TRY_WRAP(store__empty(s, mp), "mountpath %s still holds objects", path);
+                TRY(refuse_uploads(s, mp)); /* that began before it took no new ones */
+        }
         TRY(leave(s, mp, !no_resilver));
         atomic_store(&mp->detached, detach);
         *ret_changed = true;

@@ -445,12 +445,163 @@ static void test_nested(void **state)
         assert_true(mountpath__nested("/", "/a"));
 }
 
+/* The path of an object's content file, and the mountpath that it lies on. */
+static unsigned content_path(struct test_store *t, const char *name, char out[static 512])
+{
+        AUTO_BUF struct buf b = BUF_INIT;
+        struct obj_key key = test_key(name);
+        struct record r;
+        struct mountpath *mp;
+        struct mp_set *set = store__set_enter(t->s);
+        assert_ok(store__record_get(set, &key, false, &b, &r, &mp));
+        store__set_leave(set);
+        assert_int_equal(r.where, RECORD_FILE);
+        snprintf(out, 512, "%.400s/orlop/content/%02x/%016llx%016llx", mp->path, (unsigned)(r.id.hi >> 56),
+                 (unsigned long long)r.id.hi, (unsigned long long)r.id.lo);
+        return mp->index;
+}
+
+/* One object whose content is damaged, or gone, keeps a mountpath from being emptied, but none of the others from being
+ * moved; and it never turns into "not found". */
+static void corrupt_object(bool missing)
+{
+        struct test_store t;
+        static char data[50000];
+        char name[32], path[512];
+        bool changed;
+        int bad = -1;
+        test_store_begin(&t, 2);
+        for (int i = 0; i < 20; i++) {
+                snprintf(name, sizeof name, "o%02d", i);
+                assert_ok(test_put(t.s, name, (struct str){ data, sizeof data }));
+                if (content_path(&t, name, path) != 1 || bad >= 0)
+                        continue;
+                bad = i;
+                if (missing)
+                        assert_int_equal(unlink(path), 0);
+                else {
+                        AUTO_FD int fd = -1;
+                        assert_ok(file_open(AT_FDCWD, path, O_RDWR, 0, &fd));
+                        assert_ok(file_pwrite_full(fd, "x", 1, 30000));
+                }
+        }
+        assert_true(bad >= 0);
+        struct err *e = store_mountpath_detach(t.s, t.path[1], false, &changed);
+        char text[512];
+        assert_non_null(strstr(err_text(e, text, sizeof text), "1 objects can not be read"));
+        assert_code(e, ERR_CORRUPT);
+        assert_code(store_resilver(t.s, NULL, NULL), ERR_CORRUPT);
+        unsigned there = 0;
+        assert_int_equal(keys_on(t.s, 1, &there), 1);
+        for (int round = 0; round < 2; round++) {
+                for (int i = 0; i < 20; i++) {
+                        struct buf b = BUF_INIT;
+                        snprintf(name, sizeof name, "o%02d", i);
+                        if (i != bad)
+                                assert_content(t.s, name, ((struct str){ data, sizeof data }));
+                        else if (round == 0)
+                                assert_code(test_get(t.s, name, &b), ERR_CORRUPT);
+                        else
+                                assert_absent(t.s, name);
+                        buf_fini(&b);
+                }
+                if (round)
+                        break;
+                snprintf(name, sizeof name, "o%02d", bad);
+                struct obj_key key = test_key(name);
+                assert_ok(store_delete(t.s, &key, NULL, false));
+                changed = false;
+                assert_ok(store_mountpath_detach(t.s, t.path[1], false, &changed));
+                assert_true(changed);
+        }
+        test_store_end(&t);
+}
+
+static void test_corrupt_object(void **state)
+{
+        (void)state;
+        corrupt_object(false);
+        corrupt_object(true);
+}
+
+/* The operator may give up what can not be read. */
+static void test_corrupt_given_up(void **state)
+{
+        struct test_store t;
+        static char data[50000];
+        char name[32], path[512];
+        bool changed;
+        (void)state;
+        test_store_begin(&t, 2);
+        for (int i = 0; i < 20; i++) {
+                snprintf(name, sizeof name, "o%02d", i);
+                assert_ok(test_put(t.s, name, (struct str){ data, sizeof data }));
+                if (content_path(&t, name, path) == 1)
+                        break;
+        }
+        assert_int_equal(unlink(path), 0);
+        assert_code(store_mountpath_disable(t.s, t.path[1], false, &changed), ERR_CORRUPT);
+        assert_ok(store_mountpath_disable(t.s, t.path[1], true, &changed));
+        assert_true(changed);
+        assert_absent(t.s, name);
+        assert_ok(store_mountpath_disable(t.s, t.path[1], false, &changed));
+        assert_false(changed);
+        assert_ok(store_mountpath_enable(t.s, t.path[1], &changed));
+        struct buf b = BUF_INIT;
+        assert_code(test_get(t.s, name, &b), ERR_CORRUPT);
+        buf_fini(&b);
+        test_store_end(&t);
+}
+
+/* Uploads and appends in progress do not move. */
+static void test_uploads_in_progress(void **state)
+{
+        struct test_store t;
+        char id[17], handle[17], name[32];
+        struct put *p;
+        struct obj_key key;
+        bool changed;
+        (void)state;
+        test_store_begin(&t, 2);
+        struct mp_set *set = store__set_enter(t.s);
+        for (unsigned i = 0;; i++) {
+                snprintf(name, sizeof name, "u%u", i);
+                key = test_key(name);
+                if (store__set_choose(set, obj_key_digest(&key))->index == 1)
+                        break;
+        }
+        store__set_leave(set);
+        assert_ok(store_upload_create(t.s, &key, STR_NONE, id));
+        struct err *e = store_mountpath_detach(t.s, t.path[1], false, &changed);
+        char text[512];
+        assert_non_null(strstr(err_text(e, text, sizeof text), id));
+        assert_code(e, ERR_CONFLICT);
+        struct mountpath_info info[4];
+        unsigned n;
+        assert_ok(store_mountpaths(t.s, info, 4, &n));
+        assert_int_equal(info[1].state, MOUNTPATH_ACTIVE); /* nothing was begun */
+        assert_ok(store_upload_abort(t.s, &key, str_of(id)));
+        assert_ok(store_append_begin(t.s, &key, STR_NONE, handle, &p));
+        assert_ok(store_put_write(p, "some", 4));
+        assert_ok(store_append_end(p, false));
+        assert_code(store_mountpath_detach(t.s, t.path[1], false, &changed), ERR_CONFLICT);
+        struct put_attrs a = { .versioned = true };
+        struct put_result r;
+        assert_ok(store_append_flush(t.s, &key, str_of(handle), &a, CKSUM_NONE, STR_NONE, &r));
+        assert_ok(store_mountpath_detach(t.s, t.path[1], false, &changed));
+        assert_content(t.s, name, STR("some"));
+        test_store_end(&t);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_placement),       cmocka_unit_test(test_attach),
                 cmocka_unit_test(test_detach),          cmocka_unit_test(test_identity),
                 cmocka_unit_test(test_nested),
+                cmocka_unit_test(test_corrupt_object),
+                cmocka_unit_test(test_corrupt_given_up),
+                cmocka_unit_test(test_uploads_in_progress),
 #ifndef ORLOP_STORE_MEM
                 cmocka_unit_test(test_enable),          cmocka_unit_test(test_restarts),
                 cmocka_unit_test(test_no_resurrection),

@@ -4,7 +4,10 @@
  * Each mountpath's records are walked in order; a key that belongs elsewhere is moved (move.c: placed, then forgotten).
  * Requests go on meanwhile: a write that comes between wins by its stamp. The walk stands in the set for one key at a
  * time. Only a pass during which the set did not change proves that everything lies right; then the mixed mark goes.
- * Tombstones go when no absent mountpath can bring an old copy back, at the end of such a pass. */
+ * Tombstones go when no absent mountpath can bring an old copy back, at the end of such a pass.
+ *
+ * An object that can not be read stays where it is, is said to the log and counted; all others are moved. The pass ends
+ * with CORRUPT then, and the set stays mixed: the object goes on to answer with an error, not with "not found". */
 #include "store/resilver.h"
 
 #include "store/mountpath.h"
@@ -15,6 +18,7 @@ struct walk {
         bool (*go_on)(void *arg, uint64_t objects, uint64_t bytes);
         void *arg;
         uint64_t objects, bytes, seen;
+        uint64_t corrupt; /* stay where they are */
         bool drop_tombstones;
 };
 
@@ -25,14 +29,72 @@ static struct err *report(struct walk *w)
         return NULL;
 }
 
-static struct err *forget_tombstone(struct mountpath *mp, const struct obj_key *key, struct stamp stamp)
+static void leave_corrupt(struct walk *w, const struct mountpath *mp, const struct obj_key *key, struct err *e)
+{
+        w->corrupt++;
+        log_err(LOG_ERROR, LOG_FOLDER, e, "%s: " STR_FMT " of bucket %016llx can not be moved", mp->path,
+                STR_ARG(key->name), (unsigned long long)key->bid);
+}
+
+/* The record of a key on one mountpath, in short; false if there is none that can be read. */
+static bool brief_of(struct mountpath *mp, struct str k, struct record *ret)
+{
+        AUTO_RECORDS_VALUE struct records_value v = { STR_NONE, NULL };
+        struct err *e = records_get(mp->records, RECORDS_OBJECTS, k, &v);
+        if (!e)
+                e = record_decode_brief(k, v.data, ret);
+        bool found = !e;
+        err_free(e);
+        return found;
+}
+
+/* Whether a record still is the one that the walk read: then its content is missing, not replaced. */
+static bool unchanged(struct mountpath *mp, struct str k, struct stamp stamp)
+{
+        struct record r;
+        return brief_of(mp, k, &r) && record_alive(&r) && stamp_cmp(r.stamp, stamp) == 0;
+}
+
+/* An older copy that somebody is about to forget needs not be readable. */
+static bool superseded(struct mountpath *chosen, struct str k, struct stamp stamp)
+{
+        struct record r;
+        return brief_of(chosen, k, &r) && stamp_cmp(r.stamp, stamp) > 0;
+}
+
+static struct err *forget(struct mountpath *mp, const struct obj_key *key, enum commit_kind kind, struct stamp stamp)
 {
         struct obj_cond cond = { .kind = COND_STAMP, .stamp = stamp };
-        struct commit_op op = { .kind = COMMIT_PURGE, .fast = true, .key = *key, .cond = &cond };
+        struct commit_op op = { .kind = kind, .fast = true, .key = *key, .cond = &cond };
         struct err *e = store__commit(mp, &op);
         if (err_code(e) == ERR_NOT_FOUND)
                 return NULL;
         return e;
+}
+
+/* Brings a record to the mountpath that it belongs to. */
+static struct err *move_one(struct walk *w, struct mountpath *mp, struct mountpath *chosen, struct str k,
+                            const struct obj_key *key, struct stamp stamp)
+{
+        uint64_t bytes = 0;
+        struct err *e = store__move(mp, chosen, key, &bytes);
+        bool gone = err_code(e) == ERR_NOT_FOUND || err_code(e) == ERR_BUSY;
+        if (err_code(e) == ERR_CORRUPT || (gone && unchanged(mp, k, stamp))) {
+                if (superseded(chosen, k, stamp)) {
+                        err_free(e);
+                        return forget(mp, key, COMMIT_FORGET, stamp);
+                }
+                leave_corrupt(w, mp, key, e);
+                return NULL;
+        }
+        if (gone) { /* removed or replaced since the walk read it */
+                err_free(e);
+                return NULL;
+        }
+        TRY(e);
+        w->objects++;
+        w->bytes += bytes;
+        return NULL;
 }
 
 /* What becomes of one record of mp. */
@@ -40,24 +102,23 @@ static struct err *visit(struct walk *w, struct mountpath *mp, struct str k, str
 {
         struct obj_key key;
         struct record r;
-        uint64_t bytes = 0;
         TRY(record_key_parse(k, &key));
         if (store__dropped(w->store, key.bid))
                 return NULL;
-        TRY(record_decode_brief(k, v, &r));
+        struct err *bad = record_decode_brief(k, v, &r);
+        if (err_code(bad) == ERR_CORRUPT) {
+                leave_corrupt(w, mp, &key, bad);
+                return NULL;
+        }
+        TRY(bad);
         struct mp_set *set = store__set_enter(w->store);
         struct mountpath *chosen = store__set_choose(set, obj_key_digest(&key));
         struct err *e = NULL;
         if (chosen != mp) {
-                e = store__move(mp, chosen, &key, &bytes);
-                if (err_code(e) == ERR_NOT_FOUND ||
-                    err_code(e) == ERR_BUSY) /* removed or replaced since the walk read it */
-                        e = NULL;
-                w->objects += !e;
-                w->bytes += bytes;
+                e = move_one(w, mp, chosen, k, &key, r.stamp);
         } else if (r.tombstone && !r.moved && w->drop_tombstones && !set->mixed && !set->tombstones &&
                    !atomic_load(&w->store->tombstones)) /* no one left meanwhile, nor may other nodes have a copy */
-                e = forget_tombstone(mp, &key, r.stamp);
+                e = forget(mp, &key, COMMIT_PURGE, r.stamp);
         store__set_leave(set);
         return e;
 }
@@ -79,6 +140,14 @@ static struct err *walk_mountpath(struct walk *w, struct mountpath *mp)
         }
         mountpath_leave(mp);
         return e;
+}
+
+static struct err *corrupt_left(const struct walk *w)
+{
+        if (!w->corrupt)
+                return NULL;
+        return err_new(ERR_CORRUPT, "%llu objects can not be read and stay where they are; see the log, and orlop fsck",
+                       (unsigned long long)w->corrupt);
 }
 
 /* Everything lies where `set` wants it, if that still is the set: says so on all mountpaths. */
@@ -112,6 +181,7 @@ struct err *store_resilver(struct store *s, bool (*go_on)(void *arg, uint64_t ob
                 return err_new(ERR_BUSY, "the mountpaths are being changed");
         for (unsigned i = 0; i < set->nall; i++)
                 TRY(walk_mountpath(&w, set->mp[i]));
+        TRY(corrupt_left(&w));
         if (set->mixed)
                 TRY(settle(s, set));
         set = atomic_load(&s->set);
@@ -126,5 +196,6 @@ struct err *store_resilver(struct store *s, bool (*go_on)(void *arg, uint64_t ob
 struct err *store__empty(struct store *s, struct mountpath *mp)
 {
         struct walk w = { .store = s };
-        return walk_mountpath(&w, mp);
+        TRY(walk_mountpath(&w, mp));
+        return corrupt_left(&w);
 }

@@ -5,7 +5,7 @@
 #include "store/priv.h"
 
 /* Moves all that lies on mp to where HRW of the current set wants it. mp is in the set, but not among those that are
- * chosen. */
+ * chosen. CORRUPT: some objects can not be read and are still there, all others have been moved. */
 MUST_CHECK struct err *store__empty(struct store *s, struct mountpath *mp);
 
 #endif

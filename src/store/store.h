@@ -261,14 +261,16 @@ const char *store_mountpath_disk(struct store *s, unsigned index);
 MUST_CHECK struct err *store_mountpath_attach(struct store *s, const char *path, const char *label);
 /* Takes it out: disable keeps what it holds for a later enable; detach moves its objects to the others first (blocks;
  * progress by store_mountpaths) unless no_resilver. MOUNTPATH_NOT_FOUND; the last active one: INVALID. *ret_changed
- * false: it was in that state already. */
+ * false: it was in that state already. With objects to be moved: CONFLICT while uploads or appends in progress lie on it;
+ * CORRUPT when some objects can not be read: it takes no new ones then and goes on to answer for these; call again once
+ * they are deleted, or with no_resilver. */
 MUST_CHECK struct err *store_mountpath_detach(struct store *s, const char *path, bool no_resilver, bool *ret_changed);
 /* See store_mountpath_detach. */
 MUST_CHECK struct err *store_mountpath_disable(struct store *s, const char *path, bool no_resilver, bool *ret_changed);
 /* Brings a disabled one back; objects that were replaced or deleted meanwhile do not come back. */
 MUST_CHECK struct err *store_mountpath_enable(struct store *s, const char *path, bool *ret_changed);
 /* Moves every object to the mountpath that HRW gives it. `go_on` may be null; false from it stops the work
- * (CANCELLED). */
+ * (CANCELLED). CORRUPT tells how many objects can not be read and stay where they are; all others have been moved. */
 MUST_CHECK struct err *store_resilver(struct store *s, bool (*go_on)(void *arg, uint64_t objects, uint64_t bytes),
                                       void *arg);
 
