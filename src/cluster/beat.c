@@ -58,7 +58,8 @@ static bool confirm(struct many *m, int64_t *waiting_since)
         *waiting_since = 0;
         if (epoch > c->local.confirmed) {
                 LOCK_SCOPE(&c->publish);
-                struct local l = { c->local.starts, epoch };
+                struct local l = c->local;
+                l.confirmed = epoch;
                 struct err *e = c->id.target[0] ? cluster__local_write(c->dir, c->id.uuid, &l, &c->state) : NULL;
                 if (e) {
                         log_err(LOG_ERROR, LOG_FOLDER, e, "an epoch can not be confirmed");

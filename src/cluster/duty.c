@@ -124,11 +124,22 @@ static struct err *take_over(struct many *m)
                 TRY(cluster__state_place(s, true));
                 me->since = s->epochs.current.epoch;
         }
+        /* The others' branch is lost: who has seen more of it must take this one as a whole. */
+        bool recovered = m->recoveries > c->local.recoveries;
+        if (recovered)
+                s->generation++;
         if (other || !config_str_at(s->config->c, CONFIG_O_PROXY_PRIMARY_URL)[0]) {
                 s->config_version++;
                 TRY(cluster__state_config_stamp(s, clock_wall_ns()));
         }
         TRY(cluster__change_commit(&ch));
+        if (recovered) {
+                LOCK_SCOPE(&c->publish);
+                struct local l = c->local;
+                l.recoveries = m->recoveries;
+                TRY(cluster__local_write(c->dir, c->id.uuid, &l, &c->state));
+                c->local = l;
+        }
         cluster__clock_ceiling(m, ceiling_of(s));
         TRY(tell_leases(m, true));
         atomic_store(&m->deciding, true);

@@ -108,7 +108,10 @@ static struct err *publish_item(struct many *m, const struct feed_item *i)
         for (size_t k = 0; k < i->n; k++)
                 if (i->removed[k])
                         cluster__watch_removed(m, i->index, i->refs[k]->key);
+        uint64_t generation = p.state.generation;
         cluster__publish(c, &p);
+        LOCK_SCOPE(&m->feed);
+        m->fed_generation = MAX(m->fed_generation, generation);
         return NULL;
 }
 

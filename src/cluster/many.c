@@ -217,7 +217,7 @@ bool cluster__many_has_engine(struct cluster *c)
 static bool peer_allowed(void *arg, const char *id)
 {
         struct many *m = arg;
-        if (!m->c->current)
+        if (!atomic_load(&m->c->seq)) /* no state yet */
                 return false;
         AUTO_SNAPSHOT const struct snapshot *s = cluster_pin(m->c);
         const struct cluster_member *member = snapshot_member(s, str_of(id));
@@ -329,6 +329,13 @@ static struct err *import_state(struct many *m, struct found *f)
         return cluster__state_write(c->dir, c->id.uuid, &f->table, index, STATE_FOLLOWED);
 }
 
+static struct err *count_recovery(void *arg, const char *name, unsigned char type)
+{
+        (void)type;
+        *(uint64_t *)arg += str_starts(str_of(name), STR("raft.before-recover-"));
+        return NULL;
+}
+
 struct err *cluster__many_open(struct cluster *c, const struct cluster_opts *o, struct found *f)
 {
         struct many *m = calloc(1, sizeof(*m));
@@ -366,6 +373,7 @@ struct err *cluster__many_open(struct cluster *c, const struct cluster_opts *o, 
         if (!m->removed)
                 return err_static(ERR_NO_MEMORY);
         TRY(pumps_new(&m->pumps));
+        TRY(file_each(c->dir, "..", count_recovery, &m->recoveries));
         if (c->id.proxy[0] == '\0' && f->engine == STATE_FILE_ENGINE)
                 return err_new(ERR_INVALID, "a target alone is no cluster");
         TRY(open_credentials(m, f->engine == STATE_FILE_ENGINE));

@@ -50,6 +50,7 @@ struct many {
         struct tls_ctx *tls;
         struct rpc_client *client;
         struct pumps *pumps;
+        uint64_t recoveries; /* how often this voter was made the only one by hand */
         struct engine *engine; /* null: never votes */
         _Atomic bool stopping;
 

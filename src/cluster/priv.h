@@ -70,6 +70,7 @@ struct state {
 struct local {
         uint64_t starts;    /* counts them: the incarnation */
         uint64_t confirmed; /* largest epoch that this target has confirmed: it acts under no earlier one */
+        uint64_t recoveries; /* for which the generation was raised */
 };
 
 struct watch {

@@ -312,6 +312,7 @@ struct err *cluster__local_write(int dir, const char *uuid, const struct local *
         jw_cstr(&w, "cluster", uuid);
         jw_u64s(&w, "starts", l->starts);
         jw_u64s(&w, "confirmed_epoch", l->confirmed);
+        jw_u64s(&w, "recoveries", l->recoveries);
         jw_array(&w, "mountpaths");
         for (size_t i = 0; i < s->mountpath_count; i++) {
                 jw_object(&w, NULL);
@@ -327,7 +328,7 @@ struct err *cluster__local_write(int dir, const char *uuid, const struct local *
 
 struct local_doc {
         struct str cluster;
-        uint64_t starts, confirmed;
+        uint64_t starts, confirmed, recoveries;
         const json_t *mountpaths;
 };
 
@@ -337,6 +338,7 @@ static struct err *local_decode(const json_t *j, const char *uuid, struct local 
                 JSON_FIELD(struct local_doc, "cluster", JSON_F_STR, cluster),
                 JSON_FIELD(struct local_doc, "starts", JSON_F_U64S, starts),
                 JSON_FIELD(struct local_doc, "confirmed_epoch", JSON_F_U64S, confirmed),
+                JSON_FIELD(struct local_doc, "recoveries", JSON_F_U64S, recoveries),
                 JSON_FIELD(struct local_doc, "mountpaths", JSON_F_ARRAY, mountpaths),
         };
         struct local_doc d = { .starts = 0 };
@@ -344,7 +346,7 @@ static struct err *local_decode(const json_t *j, const char *uuid, struct local 
         if (!d.mountpaths || (uuid && !str_eq(d.cluster, str_of(uuid))))
                 return err_new(ERR_MALFORMED, "it is incomplete, or belongs to another cluster");
         TRY(cluster__mountpaths_decode(d.mountpaths, s));
-        *ret = (struct local){ d.starts, d.confirmed };
+        *ret = (struct local){ d.starts, d.confirmed, d.recoveries };
         return NULL;
 }
 
