@@ -505,7 +505,8 @@ enum net_sent net__send(struct conn *c, bool on_worker)
                 fill_first = false;
                 if (r != NET_SENT_ALL || end)
                         return r;
-                if (budget == 0 && (x->rs.kind != BODY_FILE || x->out.left > 0))
+                /* A file's last bytes leave in this turn, unless (TLS) they are read and not sent. */
+                if (budget == 0 && (x->rs.kind != BODY_FILE || x->out.left > 0 || memory_span(x).n))
                         return NET_SENT_SLICE;
         }
 }
