@@ -30,7 +30,7 @@ static const struct job_kind kinds[] = {
         { "blob-download", "blob-download", JOB_BUCKET, true, false, false, false, false, STAYS },
         { "download", "download", JOB_CLUSTER, false, true, false, true, false, STAYS },
         { "dsort", "dsort", JOB_BUCKET, false, false, true, false, false, STAYS },
-        { "promote", "promote-files", JOB_BUCKET, false, true, false, false, true, AGAIN },
+        { "promote", "promote-files", JOB_BUCKET, false, true, false, false, true, STAYS },
         { "evict-listrange", "evict-objects", JOB_BUCKET, false, true, false, false, false, STAYS },
         { "evict-remote-bck", "evict-remote-bucket", JOB_BUCKET, false, false, false, false, false, STAYS },
         { "delete-listrange", "delete-objects", JOB_BUCKET, false, true, false, false, true, AGAIN },

@@ -24,6 +24,14 @@ struct err *jobs__peer_start(struct jobs *js, struct str message, struct buf *ou
 
         (void)out;
         TRY(job__message_read(message, &plan));
+        if (strcmp(plan->kind->name, "promote") == 0) {
+                struct err *e = job__promote_check(plan);
+
+                if (e) {
+                        job__plan_free(plan);
+                        return e;
+                }
+        }
         return jobs__start_part(js, plan, false);
 }
 

@@ -9,6 +9,8 @@
 MUST_CHECK struct err *jobs__launch(struct jobs *js, struct job_plan *plan, char ret_id[static 40]);
 /* Starts this node's part. Takes the plan, also on error. again: as in job_spec. */
 MUST_CHECK struct err *jobs__start_part(struct jobs *js, struct job_plan *plan, bool again);
+/* Whether a promote has something to do on this target. NOT_FOUND, PROMOTE_SOURCE. */
+MUST_CHECK struct err *job__promote_check(const struct job_plan *plan);
 /* Whether there can be other nodes. */
 bool jobs__has_peers(const struct jobs *js);
 /* The generic start of a rebalance. */

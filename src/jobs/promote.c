@@ -163,18 +163,22 @@ static bool texts(struct promote *p, struct str source, struct str prefix)
         return str_copy(p->source, sizeof(p->source), source) && str_copy(p->prefix, sizeof(p->prefix), prefix);
 }
 
-static struct err *check_source(struct str s)
+static struct err *check_root(struct str s)
 {
-        struct str rest = s;
         struct stat st;
         struct err *e = file_stat_at(AT_FDCWD, PROMOTE_ROOT, &st);
 
-        if (e || !S_ISDIR(st.st_mode)) {
-                err_free(e);
-                return err_new(ERR_PROMOTE_SOURCE,
-                               "invalid promote source \"" STR_FMT "\": directory %s does not exist", STR_ARG(s),
-                               PROMOTE_ROOT);
-        }
+        if (!e && S_ISDIR(st.st_mode))
+                return NULL;
+        err_free(e);
+        return err_new(ERR_PROMOTE_SOURCE, "invalid promote source \"" STR_FMT "\": directory %s does not exist", STR_ARG(s),
+                       PROMOTE_ROOT);
+}
+
+static struct err *check_text(struct str s)
+{
+        struct str rest = s;
+
         if (!str_starts(s, STR(PROMOTE_ROOT "/")) && !str_eq(s, STR(PROMOTE_ROOT)))
                 return err_new(ERR_PROMOTE_SOURCE,
                                "invalid promote source \"" STR_FMT "\": must be an absolute path under %s", STR_ARG(s),
@@ -190,6 +194,12 @@ static struct err *check_source(struct str s)
                                        STR_ARG(s));
         }
         return NULL;
+}
+
+static struct err *check_source(struct str s)
+{
+        TRY(check_root(s));
+        return check_text(s);
 }
 
 static struct err *one_file(struct node *node, struct promote *p)
@@ -264,13 +274,29 @@ struct err *job__promote(struct job *j, void *arg)
         struct walk w = { .p = &p, .visit = visit_store, .node = job_node(j), .job = j };
         struct stat st;
 
-        TRY(check_source(o->source));
-        if (!texts(&p, o->source, o->object))
+        struct err *e = check_source(o->source);
+
+        if (!e && !texts(&p, o->source, o->object))
+                e = err_new(ERR_PROMOTE_SOURCE, "promote source or object name is too long");
+        if (!e)
+                e = stat_source(p.source, &st);
+        if (err_code(e) == ERR_NOT_FOUND && plan->node[0] == '\0') { /* other targets have it */
+                err_free(e);
+                return NULL;
+        }
+        TRY(e);
+        return S_ISDIR(st.st_mode) ? walk(&w) : one_file(w.node, &p);
+}
+
+struct err *job__promote_check(const struct job_plan *plan)
+{
+        struct promote p;
+        struct stat st;
+
+        TRY(check_source(plan->promote.source));
+        if (!texts(&p, plan->promote.source, plan->promote.object))
                 return err_new(ERR_PROMOTE_SOURCE, "promote source or object name is too long");
-        TRY(stat_source(p.source, &st));
-        if (!S_ISDIR(st.st_mode))
-                return one_file(w.node, &p);
-        return walk(&w);
+        return stat_source(p.source, &st);
 }
 
 struct err *job_start_promote(struct jobs *js, const struct bucket *b, const struct job_promote_options *o,
@@ -285,7 +311,9 @@ struct err *job_start_promote(struct jobs *js, const struct bucket *b, const str
 
         while (source.n > 1 && source.p[source.n - 1] == '/')
                 source.n--;
-        TRY(check_source(source));
+        if (!jobs__has_peers(js)) /* else each target looks for itself */
+                TRY(check_root(source));
+        TRY(check_text(source));
         TRY(object_prefix_check(&prefix));
         if (!texts(&p, source, prefix))
                 return err_new(ERR_PROMOTE_SOURCE, "promote source or object name is too long");
