@@ -169,14 +169,8 @@ static struct err *later_start(struct cluster *c, const struct cluster_opts *o, 
         TRY(role_agrees(&c->id, o->role));
         bool old = false;
         struct err *e = cluster__state_read(c->dir, &c->id, &f->table, &f->index, &f->engine, &f->local, &old);
-        if (err_code(e) == ERR_NOT_FOUND && cluster__many_has_engine(c)) {
-                /* A voter: its engine has the state. */
-                err_free(e);
-                e = NULL;
-                f->index = 0;
-        } else if (err_code(e) == ERR_NOT_FOUND) {
+        if (err_code(e) == ERR_NOT_FOUND)
                 return err_recode(e, ERR_CORRUPT, "state.json is missing beside identity.json");
-        }
         TRY(e);
         if (old)
                 return NULL;
@@ -264,7 +258,7 @@ static struct err *open_all(struct cluster *c, const struct cluster_opts *o)
         struct err *e = find_state(c, o, &f);
         if (!e && o->cluster_host)
                 e = cluster__many_open(c, o, &f);
-        if (!e && f.table.n)
+        if (!e)
                 e = first_snapshot(c, &f);
         if (!e)
                 e = o->cluster_host ? cluster__many_run(c, &f) : open_alone(c, o, &f);
