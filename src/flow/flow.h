@@ -11,14 +11,28 @@
 #include "meta/bucket.h"
 #include "store/store.h"
 
+struct flow_work;
 struct node {
         struct cluster *cluster;
-        struct store *store;
+        struct store *store;    /* null: this process is no target; operations on objects are NOT_OWNER then */
         struct flow_stats stats;
+        struct flow_work *work; /* flow/owner.h; null until flow_start(): fine for a cluster of one */
 };
 
-/* Opens for reading; NOT_FOUND with the wire's text. */
+/* Opens for reading; NOT_FOUND with the wire's text. NOT_OWNER and UNAVAILABLE, here and below: see flow/owner.h. */
 MUST_CHECK struct err *flow_open(struct node *n, const struct bucket *b, struct str name, struct content **ret);
+/* What a reader gets: the content, or, while a large one has not yet arrived from its earlier owner, a way to read it
+ * there (flow_relay_read of flow/owner.h). */
+struct flow_relay;
+struct flow_object {
+        struct content *content;  /* null: relay */
+        struct flow_relay *relay; /* null: content */
+        struct obj_meta meta;     /* strings live as long as the object or the arena */
+};
+/* As flow_open, for readers: does not wait for a large content to be fetched. */
+MUST_CHECK struct err *flow_open_read(struct node *n, const struct bucket *b, struct str name, struct arena *a, struct flow_object *ret);
+/* Ends it. All-zero is fine. */
+void flow_object_close(struct flow_object *o);
 /* Metadata; strings in the arena. */
 MUST_CHECK struct err *flow_head(struct node *n, const struct bucket *b, struct str name, struct arena *a, struct obj_meta *ret);
 
@@ -47,7 +61,55 @@ void flow_put_attrs(const struct bucket *b, struct put_attrs *ret);
 
 /* Removes. NOT_FOUND (`ais://b/o doesn't exist`). */
 MUST_CHECK struct err *flow_delete(struct node *n, const struct bucket *b, struct str name);
-/* Copies one object, also between buckets; custom metadata goes along, the checksum is computed in the destination's type. *ret_bytes may be null. */
+/* Changes custom metadata (packed pairs; replace false: merged, an empty value removes). NOT_FOUND. */
+MUST_CHECK struct err *flow_set_custom(struct node *n, const struct bucket *b, struct str name, struct str custom, bool replace);
+/* Another name within the bucket; an object of that name is replaced. When another target owns the new name, the object is copied there and the old one
+ * removed if it is still the same: in between both can be seen. NOT_FOUND. */
+MUST_CHECK struct err *flow_rename(struct node *n, const struct bucket *b, struct str from, struct str to);
+/* As flow_head wherever the object lives: asks its owner. For jobs. */
+MUST_CHECK struct err *flow_head_anywhere(struct node *n, const struct bucket *b, struct str name, struct arena *a, struct obj_meta *ret);
+
+/* ---- appends: the handle names the target where the pieces gather, whoever owns the object by now ---- */
+
+#define FLOW_HANDLE_MAX 64
+struct flow_append {
+        struct put *put;              /* inside */
+        bool fast;
+        char handle[FLOW_HANDLE_MAX]; /* for the next piece, and for the flush */
+};
+/* The target that a handle names: requests with it belong there. Null: the handle is empty (the owner) or no node of the cluster has that id; INVALID. */
+MUST_CHECK struct err *flow_append_target(const struct snapshot *s, struct str handle, const struct cluster_node **ret);
+/* Begins one piece; an empty handle starts a new append with a copy of the object's content, if there is one. NOT_OWNER: not this target's. BUSY. */
+MUST_CHECK struct err *flow_append_begin(struct node *n, const struct bucket *b, struct str name, struct str handle, struct flow_append *ret);
+/* Adds bytes; on error flow_append_abort(). */
+MUST_CHECK struct err *flow_append_write(struct flow_append *a, const void *data, size_t len);
+/* Keeps the piece. Ends it whatever the outcome. */
+MUST_CHECK struct err *flow_append_end(struct flow_append *a);
+/* Drops the piece. */
+void flow_append_abort(struct flow_append *a);
+/* Makes what was appended the object, here or at its owner. expect: hex, empty for none; BAD_CHECKSUM. */
+MUST_CHECK struct err *flow_append_flush(struct node *n, const struct bucket *b, struct str name, struct str handle, enum cksum_type expect_type,
+                                         struct str expect);
+
+/* ---- multipart uploads: the id names the target that holds the parts, whoever owns the object by now ---- */
+
+#define FLOW_UPLOAD_ID_MAX 32
+/* The target that an upload id names: requests with it belong there. Null: no node of the cluster. */
+const struct cluster_node *flow_upload_target(const struct snapshot *s, struct str id);
+/* Starts one; custom: packed pairs for the object. NOT_OWNER. */
+MUST_CHECK struct err *flow_upload_create(struct node *n, const struct bucket *b, struct str name, struct str custom, char ret_id[static FLOW_UPLOAD_ID_MAX]);
+/* Begins writing a part (store_put_write, store_put_abort). UPLOAD_NOT_FOUND, NOT_OWNER: the parts are another target's. */
+MUST_CHECK struct err *flow_upload_part_begin(struct node *n, const struct bucket *b, struct str name, struct str id, unsigned part, int64_t size_hint,
+                                              struct put **ret);
+/* Parts so far, ascending; in the arena. */
+MUST_CHECK struct err *flow_upload_parts(struct node *n, const struct bucket *b, struct str name, struct str id, struct arena *a, struct upload_part **ret,
+                                         unsigned *ret_n);
+/* Makes the listed parts (ascending) the object, here or at its owner. On error the upload stays. */
+MUST_CHECK struct err *flow_upload_complete(struct node *n, const struct bucket *b, struct str name, struct str id, const unsigned *parts, unsigned nparts);
+/* Drops it. UPLOAD_NOT_FOUND, NOT_OWNER. */
+MUST_CHECK struct err *flow_upload_abort(struct node *n, const struct bucket *b, struct str name, struct str id);
+
+/* Copies one object, also between buckets, to whoever owns the new name; custom metadata goes along, the checksum is computed in the destination's type. *ret_bytes may be null. */
 MUST_CHECK struct err *flow_copy(struct node *n, const struct bucket *from, struct str from_name, const struct bucket *to, struct str to_name,
                                  uint64_t *ret_bytes);
 /* Stores a local file (opened below dirfd, no symbolic link) as an object. overwrite false: an existing object stays, which is no error; *ret_stored tells. */

@@ -66,6 +66,7 @@ static struct err *put_prepare(struct flow_put *p, const struct flow_put_options
 struct err *flow_put_begin(struct node *n, const struct bucket *b, struct str name, const struct flow_put_options *o,
                            struct flow_put **ret)
 {
+        TRY(flow__check_owner(n, b, name));
         struct flow_put *p = calloc(1, sizeof(*p));
         if (p == NULL)
                 return err_static(ERR_NO_MEMORY);
@@ -114,6 +115,21 @@ static struct err *put_verify(struct flow_put *p, const char *stored_hex)
                        cksum_type_name(p->o.verify_type), hex);
 }
 
+/* At the gate. Ends p->put whatever the outcome. */
+static struct err *put_owned(struct flow_put *p, const struct put_attrs *attrs, struct put_result *ret)
+{
+        AUTO_OWN struct flow_ownership own = { NULL, 0 };
+        struct gate_pass pass;
+        struct put *put = p->put;
+        p->put = NULL;
+        struct err *e = flow__begin(p->node, p->bucket, (struct str){ p->name, p->name_len }, &own, &pass);
+        if (e != NULL) {
+                store_put_abort(put);
+                return e;
+        }
+        return flow__end(p->node, pass, store_put_commit(put, attrs, ret));
+}
+
 struct err *flow_put_commit(struct flow_put *p, struct arena *a, struct obj_meta *ret_meta, bool *ret_noop)
 {
         struct put_attrs attrs;
@@ -134,8 +150,7 @@ struct err *flow_put_commit(struct flow_put *p, struct arena *a, struct obj_meta
         /* Wire rule: equal content is "nothing to do" only when the client sent a checksum and did not ask to skip the
          * comparison. */
         attrs.same_is_noop = p->o.verify && !p->o.skip_vc && attrs.cksum_type != CKSUM_NONE && p->o.custom.n == 0;
-        e = store_put_commit(p->put, &attrs, &result);
-        p->put = NULL;
+        e = put_owned(p, &attrs, &result);
         if (e != NULL) {
                 e = flow__object_err(e, p->bucket, (struct str){ p->name, p->name_len });
                 put_free(p);

@@ -1,0 +1,23 @@
+/* flow/work.h (inside flow): what a node's flow keeps in memory: flights of settling (settle.c), and what is due
+ * (follow.c). */
+#ifndef ORLOP_FLOW_WORK_H
+#define ORLOP_FLOW_WORK_H
+
+#include "base/list.h"
+#include "os/thread.h"
+
+struct flow_work {
+        struct mutex lock;   /* RANK_FLOW; guards all below */
+        struct cond landed;  /* a flight has ended */
+        struct list flights; /* struct flight of settle.c */
+
+        struct cond changed;     /* for the thread */
+        struct thread *keeper;
+        bool stopping;
+        int64_t tombstones_off_ns; /* clock_mono when deletes need no tombstones any more; 0: nothing is due */
+        int64_t purge_ns;          /* clock_mono of the next purge; 0: none */
+        uint64_t purge_hlc;        /* what it removes */
+        uint64_t purged_hlc;       /* what the last one removed */
+};
+
+#endif
