@@ -124,6 +124,8 @@ static struct err *take_over(struct many *m)
                 TRY(cluster__state_place(s, true));
                 me->since = s->epochs.current.epoch;
         }
+        bool key;
+        TRY(cluster__keys_rotate(m, s, &key)); /* redirects need one from the beginning */
         /* The others' branch is lost: who has seen more of it must take this one as a whole. */
         bool recovered = m->recoveries > c->local.recoveries;
         if (recovered)
