@@ -6,7 +6,7 @@
  * checksums of other algorithms, metadata) goes to a worker and the full path of core.c: the two must answer alike
  * (tests/blackbox/test_two_paths.py compares them).
  *
- * Both are answered here only where the key is this node's at once. Where it is
+ * Both are answered here only where the key is this node's at once (flow_owns_now, flow_enter_now). Where it is
  * another's, the redirect is made here too: it is all that a proxy does for most requests.
  *
  * Loop threads; nothing here blocks. A snapshot reference is held per loop. */
@@ -14,6 +14,7 @@
 
 #include "api/objects.h"
 #include "api/redirect.h"
+#include "flow/owner.h"
 #include "os/clock.h"
 
 struct hot_loop {
@@ -80,15 +81,6 @@ static const struct bucket *hot_bucket(struct api *a, struct http_req *rq, struc
                 return NULL;
         const struct bucket *b = snapshot_bucket_ais(cluster_snapshot_cached(a->node->cluster, &h->snap), name);
         return b != NULL && (b->props.access & access) == access ? b : NULL;
-}
-
-/* Whether the key is this node's at once: owned, open, settled, leased. */
-static bool owns_now(struct api *a, const struct snapshot *s, const struct bucket *b, struct str object)
-{
-        uint64_t digest = s->placement.n > 1 ? snapshot_digest(b, object) : 0;
-        return a->node->store != NULL && cluster_has_lease(a->node->cluster, clock_mono_coarse_ns()) &&
-               snapshot_owns(s, digest) && cluster_open_epoch(a->node->cluster) >= s->placement.epoch &&
-               s->earlier_count == 0;
 }
 
 /* The snapshot by which hot_bucket() answered. */
@@ -173,7 +165,10 @@ bool api__hot_redirect(struct api *a, struct http_req *rq, struct http_resp *rs)
         const struct bucket *b = hot_bucket(a, rq, bucket, access);
         if (b == NULL || !hot_name(object) || has_refused_header(rq->head))
                 return false;
-        api__route(a, h->snap.s, rq, snapshot_digest(b, object), NULL, &w);
+        uint64_t digest = snapshot_digest(b, object);
+        if (snapshot_owns(h->snap.s, digest)) /* before the signature is looked at: that is for who answers */
+                return false;
+        api__route(a, h->snap.s, rq, digest, NULL, &w);
         return w.kind == ROUTE_AWAY && !route_is_ahead(&w, h->snap.s) && redirect_away(a, rq, rs, &w);
 }
 
@@ -206,7 +201,7 @@ static enum http_next hot_get(struct api *a, struct http_req *rq, struct http_re
                 return HTTP_WORKER;
         if (!hot_route(a, rq, rs, b, object, &next))
                 return next;
-        if (!owns_now(a, hot_snapshot(rq), b, object))
+        if (!flow_owns_now(a->node, hot_snapshot(rq), b, object, clock_mono_coarse_ns()))
                 return HTTP_WORKER;
         struct obj_key key = { b->bid, object };
         struct content *c = store_cached(a->node->store, &key);
@@ -241,7 +236,11 @@ static void hot_put_done(void *arg, struct err *e, const struct put_result *r)
 {
         struct hot_put *p = arg;
         struct api *a = p->api;
-        cluster_gate_leave(a->node->cluster, p->pass);
+        struct err *lost = flow_leave(a->node, p->pass);
+        if (e == NULL)
+                e = lost; /* whether it counts is for others to say by now */
+        else
+                err_free(lost); /* nothing was changed */
         if (UNLIKELY(e != NULL)) {
                 api__object_put_failed(a, p->rq, p->rs, p->snap, e);
         } else {
@@ -311,8 +310,7 @@ static enum http_next hot_put(struct api *a, struct http_req *rq, struct http_re
         attrs.cksum = str_of(p->cksum);
         attrs.custom_mode = CUSTOM_MERGE;
         attrs.same_is_noop = type.n > 0 && !skip_vc;
-        if (!owns_now(a, hot_snapshot(rq), b, object) ||
-            !cluster_gate_enter(a->node->cluster, hot_snapshot(rq)->placement.epoch, &p->pass))
+        if (!flow_enter_now(a->node, hot_snapshot(rq), b, object, clock_mono_coarse_ns(), &p->pass))
                 return HTTP_WORKER;
         p->snap = snapshot_ref(hot_snapshot(rq));
         struct obj_key key = { b->bid, object };

@@ -24,14 +24,7 @@ static struct err *rename_object(struct api_req *r)
         if (str_eq(r->env.name, r->object))
                 return err_new(ERR_INVALID, "cannot rename %s/" STR_FMT " onto itself", bck_text(&r->bucket->bck, text),
                                STR_ARG(r->object));
-        struct obj_key from = { r->bucket->bid, r->object }, to = { r->bucket->bid, r->env.name };
-        struct err *e = store_rename(r->node->store, &from, &to, r->bucket->props.fast);
-        if (err_code(e) == ERR_NOT_FOUND) {
-                err_free(e);
-                return err_new(ERR_NOT_FOUND, "%s/" STR_FMT " does not exist", bck_text(&r->bucket->bck, text),
-                               STR_ARG(r->object));
-        }
-        TRY(e);
+        TRY(flow_rename(r->node, r->bucket, r->object, r->env.name));
         stat_add(&r->node->stats, STAT_REN_N, 1);
         api_reply_empty(r, 200);
         return NULL;
@@ -68,15 +61,7 @@ struct err *api__object_patch(struct api_req *r)
         if (packed.n > 8192)
                 return err_new(ERR_INVALID, "custom metadata is too large (%zu bytes, at most 8192)", packed.n);
         TRY(buf_err(&packed));
-        struct obj_key k = { r->bucket->bid, r->object };
-        struct err *e = store_set_custom(r->node->store, &k, buf_str(&packed), replace, r->bucket->props.fast);
-        if (err_code(e) == ERR_NOT_FOUND) {
-                char text[192];
-                err_free(e);
-                return err_new(ERR_NOT_FOUND, "%s/" STR_FMT " does not exist", bck_text(&r->bucket->bck, text),
-                               STR_ARG(r->object));
-        }
-        TRY(e);
+        TRY(flow_set_custom(r->node, r->bucket, r->object, buf_str(&packed), replace));
         api_reply_empty(r, 200);
         return NULL;
 }

@@ -5,6 +5,7 @@
  * alone. */
 #include "api/objects.h"
 
+#include "flow/owner.h"
 #include "os/clock.h"
 
 /* ---- body sources ---- */
@@ -82,6 +83,32 @@ static struct err *send_range(struct api_req *r, struct content *c, uint64_t off
         *v = (struct verified_read){ c, offset, offset + length };
         http_resp_gen(r->rs, verified_next, (int64_t)length, verified_release, v);
         return NULL;
+}
+
+/* A large content that has not arrived here yet is read where it lies. */
+struct relayed_read {
+        struct flow_relay *relay;
+        uint64_t at, end;
+};
+
+static struct err *relayed_next(void *arg, struct buf *out, bool *ret_end)
+{
+        struct relayed_read *v = arg;
+        size_t n = (size_t)MIN((uint64_t)GEN_STEP, v->end - v->at);
+        char *p = buf_reserve(out, n);
+        if (p == NULL)
+                return err_static(ERR_NO_MEMORY);
+        TRY(flow_relay_read(v->relay, v->at, p, n));
+        out->n += n;
+        v->at += n;
+        *ret_end = v->at == v->end;
+        return NULL;
+}
+
+static void relayed_release(void *arg)
+{
+        struct relayed_read *v = arg;
+        flow_relay_close(v->relay);
 }
 
 /* ---- GET ---- */
@@ -176,6 +203,13 @@ static struct err *range_headers(struct api_req *r, struct content *c, uint64_t 
         return NULL;
 }
 
+static void count_read(struct api_req *r, uint64_t length)
+{
+        stat_add(&r->node->stats, STAT_GET_N, 1);
+        stat_add(&r->node->stats, STAT_GET_SIZE, (int64_t)length);
+        stat_add(&r->node->stats, STAT_GET_NS_TOTAL, clock_mono_ns() - r->rq->start_ns);
+}
+
 static struct err *get_content(struct api_req *r, struct content *c)
 {
         const struct obj_meta *m = content_meta(c);
@@ -189,9 +223,37 @@ static struct err *get_content(struct api_req *r, struct content *c)
                 http_resp_head_raw(r->rs, content_rendered(c));
         TRY(send_range(r, c, offset, length));
         content_touch(c);
-        stat_add(&r->node->stats, STAT_GET_N, 1);
-        stat_add(&r->node->stats, STAT_GET_SIZE, (int64_t)length);
-        stat_add(&r->node->stats, STAT_GET_NS_TOTAL, clock_mono_ns() - r->rq->start_ns);
+        count_read(r, length);
+        return NULL;
+}
+
+/* As get_content; takes over o->relay on success. */
+static struct err *get_relayed(struct api_req *r, struct flow_object *o)
+{
+        struct relayed_read *v = arena_new(r->arena, struct relayed_read);
+        AUTO_BUF struct buf head = BUF_INIT;
+        struct obj_key key = { r->bucket->bid, r->object };
+        bool partial;
+        uint64_t offset, length;
+        if (v == NULL)
+                return err_static(ERR_NO_MEMORY);
+        TRY(judge_range(r, o->meta.size, &partial, &offset, &length));
+        struct obj_meta shown = o->meta;
+        if (partial && r->bucket->props.checksum.enable_read_range)
+                shown.cksum_type = CKSUM_NONE; /* that of the range is not known before it is read */
+        api_render_object(&key, &shown, &head);
+        TRY(buf_err(&head));
+        http_resp_status(r->rs, partial ? 206 : 200);
+        if (partial) {
+                http_resp_headerf(r->rs, "Content-Range", "bytes %lu-%lu/%lu", (unsigned long)offset,
+                                  (unsigned long)(offset + length - 1), (unsigned long)o->meta.size);
+                http_resp_head_raw(r->rs, STR("Accept-Ranges: bytes\r\n"));
+        }
+        http_resp_head_raw(r->rs, buf_str(&head));
+        *v = (struct relayed_read){ o->relay, offset, offset + length };
+        o->relay = NULL;
+        http_resp_gen(r->rs, relayed_next, (int64_t)length, relayed_release, v);
+        count_read(r, length);
         return NULL;
 }
 
@@ -199,11 +261,12 @@ struct err *api__object_get(struct api_req *r)
 {
         r->role_target = true;
         TRY(refuse_unbuilt(r));
-        struct content *c;
-        TRY(flow_open(r->node, r->bucket, r->object, &c));
-        struct err *e = get_content(r, c);
-        if (e != NULL)
-                content_unref(c);
+        struct flow_object o;
+        TRY(flow_open_read(r->node, r->bucket, r->object, r->arena, &o));
+        struct err *e = o.content != NULL ? get_content(r, o.content) : get_relayed(r, &o);
+        if (e == NULL)
+                o.content = NULL; /* the answer has it */
+        flow_object_close(&o);
         return e;
 }
 

@@ -1,7 +1,7 @@
 /* api/object_upload.c: native multipart upload: create, part, complete, abort.
  *
  * Wire rules: parts are numbered from 1 without gaps; completing must name all that were uploaded; a failed complete
- * keeps the upload. */
+ * keeps the upload. The id names the target that holds the parts; requests with it go there (redirect.c). */
 #include "api/objects.h"
 #include "api/request.h"
 
@@ -10,7 +10,7 @@
 static struct err *upload_id(struct api_req *r, struct str *ret)
 {
         struct str id = api_param(r, "uploadId");
-        if (id.n == 0 || !id_check(id))
+        if (id.n == 0)
                 return err_new(ERR_UPLOAD_NOT_FOUND, "upload \"" STR_FMT "\" does not exist", STR_ARG(id));
         *ret = id;
         return NULL;
@@ -21,10 +21,9 @@ struct err *api__upload_create(struct api_req *r)
         r->role_target = true;
         bool has;
         struct str custom;
-        char id[17];
+        char id[FLOW_UPLOAD_ID_MAX];
         TRY(api__custom_headers(r, &has, &custom));
-        struct obj_key key = { r->bucket->bid, r->object };
-        TRY(store_upload_create(r->node->store, &key, custom, id));
+        TRY(flow_upload_create(r->node, r->bucket, r->object, custom, id));
         api_reply_text(r, 200, str_of(id));
         return NULL;
 }
@@ -99,9 +98,8 @@ struct err *api__upload_part(struct api_req *r)
         enum cksum_type type = CKSUM_NONE;
         struct str value = STR_NONE;
         TRY(api__checksum_headers(r, &has, &type, &value));
-        struct obj_key key = { r->bucket->bid, r->object };
         struct put *put;
-        TRY(store_upload_part_begin(r->node->store, &key, id, (unsigned)part, r->rq->body_length, &put));
+        TRY(flow_upload_part_begin(r->node, r->bucket, r->object, id, (unsigned)part, r->rq->body_length, &put));
         struct err *e = store_part(r, put, has, type, value);
         if (e == NULL)
                 api_reply_empty(r, 200);
@@ -158,13 +156,9 @@ struct err *api__upload_complete(struct api_req *r)
         unsigned *parts = NULL, n = 0, have_n;
         struct upload_part *have;
         TRY(upload_id(r, &id));
-        struct obj_key key = { r->bucket->bid, r->object };
-        TRY(store_upload_parts(r->node->store, &key, id, r->arena, &have, &have_n));
+        TRY(flow_upload_parts(r->node, r->bucket, r->object, id, r->arena, &have, &have_n));
         TRY(decode_parts(r, have_n, &parts, &n));
-        struct put_attrs attrs;
-        struct put_result result;
-        flow_put_attrs(r->bucket, &attrs);
-        TRY(store_upload_complete(r->node->store, &key, id, parts, n, &attrs, &result));
+        TRY(flow_upload_complete(r->node, r->bucket, r->object, id, parts, n));
         stat_add(&r->node->stats, STAT_PUT_N, 1);
         api_reply_empty(r, 200);
         return NULL;
@@ -175,8 +169,7 @@ struct err *api__upload_abort(struct api_req *r)
         r->role_target = true;
         struct str id;
         TRY(upload_id(r, &id));
-        struct obj_key key = { r->bucket->bid, r->object };
-        TRY(store_upload_abort(r->node->store, &key, id));
+        TRY(flow_upload_abort(r->node, r->bucket, r->object, id));
         api_reply_empty(r, 200);
         return NULL;
 }

@@ -256,6 +256,33 @@ static struct err *redirect_to(struct api_req *r, const struct cluster_node *own
         return NULL;
 }
 
+static bool is_target_down(const struct snapshot *s)
+{
+        for (unsigned i = 0; i < s->member_count; i++)
+                if (!s->members[i].up && s->members[i].target[0] != '\0')
+                        return true;
+        return false;
+}
+
+/* Work that began at one target goes on there: append handles and upload ids name it. Null: the owner's. One that can
+ * not be found may be at a target that is down: then it is not gone. */
+static struct err *named_target(struct api_req *r, const struct cluster_node **ret)
+{
+        struct str upload = api_param(r, "uploadId"), handle = api_param(r, "append_handle");
+        *ret = NULL;
+        if (upload.n == 0 && handle.n == 0)
+                return NULL;
+        if (upload.n > 0)
+                *ret = flow_upload_target(r->snap, upload);
+        else
+                TRY(flow_append_target(r->snap, handle, ret));
+        if (*ret == NULL && is_target_down(r->snap))
+                return err_new(ERR_UNAVAILABLE, "the target where this was begun is not available");
+        if (*ret == NULL && handle.n > 0)
+                return err_new(ERR_NOT_FOUND, "append \"" STR_FMT "\" does not exist", STR_ARG(handle));
+        return NULL;
+}
+
 static struct err *refusal(struct api_req *r, enum route_kind kind)
 {
         char text[192];
@@ -292,8 +319,10 @@ void api__route_sender(struct api_req *r)
 
 struct err *api__route_object(struct api_req *r, bool *ret_done)
 {
+        const struct cluster_node *named;
         struct route w;
-        api__route(r->api, r->snap, r->rq, snapshot_digest(r->bucket, r->object), NULL, &w);
+        TRY(named_target(r, &named));
+        api__route(r->api, r->snap, r->rq, snapshot_digest(r->bucket, r->object), named, &w);
         *ret_done = w.kind == ROUTE_AWAY;
         switch (w.kind) {
         case ROUTE_HERE:
