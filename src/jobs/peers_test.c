@@ -1,0 +1,507 @@
+/* Jobs over three members in one process, over loopback with the real TLS: starting, asking anywhere, stopping, and what
+ * a restart makes of a part. */
+#include "cluster/test_util.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "jobs/kinds.h"
+#include "net/rpc.h"
+#include "os/clock.h"
+#include "os/thread.h"
+#include "os/tls.h"
+
+enum { NODES = 3 };
+
+struct member {
+        char *dir;
+        uint16_t port;
+        struct node node;
+        struct rpc_server *rpc;
+        struct tls_ctx *tls;
+        struct http_server *http;
+        struct jobs *jobs;
+};
+static struct member members[NODES];
+static struct pool *pool;
+
+/* ---- members ---- */
+
+static struct err *on_credentials(void *arg, const char *cert, const char *key, const char *ca)
+{
+        struct member *m = arg;
+        const struct tls_pem pem = { cert, key, ca };
+
+        return m->tls ? tls_ctx_set_pem(m->tls, &pem) : tls_mutual_server_new(&pem, &m->tls);
+}
+
+/* A port that is free, below the range of ephemeral ones. */
+static uint16_t free_port(void)
+{
+        static unsigned next;
+
+        for (;; next++) {
+                uint16_t port = (uint16_t)(12000 + ((unsigned)getpid() * 16 + next) % 8000);
+                struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
+                int fd = socket(AF_INET, SOCK_STREAM, 0);
+                bool ok;
+
+                a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+                ok = bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
+                (void)close(fd);
+                if (ok) {
+                        next++;
+                        return port;
+                }
+        }
+}
+
+static void open_store(struct member *m)
+{
+        AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(m->node.cluster);
+        const char *paths[] = { m->dir };
+        struct store_options so = { .paths = paths, .npaths = 1, .cluster_uuid = snap->uuid, .target_id = snap->target->id,
+                                    .node = (uint32_t)snap->target->digest };
+
+        assert_ok(store_open(&so, &m->node.store));
+}
+
+static void start_member(struct member *m, const char *token)
+{
+        struct cluster_opts o;
+        char address[64];
+
+        if (!m->dir) {
+                m->dir = test_dir_new();
+                m->port = free_port();
+        }
+        o = test_opts(m->dir);
+        assert_ok(rpc_server_new(&m->rpc));
+        o.cluster_host = "127.0.0.1";
+        o.cluster_port = m->port;
+        o.rpc = m->rpc;
+        o.join = token;
+        o.pool = pool;
+        o.credentials = on_credentials;
+        o.credentials_arg = m;
+        assert_ok(cluster_open(&o, &m->node.cluster));
+        open_store(m);
+        assert_ok(jobs_new(&m->node, pool, &m->jobs));
+        assert_ok(jobs_join(m->jobs, m->rpc));
+        snprintf(address, sizeof(address), "127.0.0.1:%u", m->port);
+        const struct http_listener l = { .address = address, .tls = m->tls, .internal = true };
+        const struct http_server_options so = { .listeners = &l, .nlisteners = 1, .loops = 1, .pool = pool, .app = *rpc_server_app(m->rpc) };
+        assert_ok(http_server_new(&so, &m->http));
+        assert_ok(http_server_start(m->http));
+        assert_ok(cluster_start(m->node.cluster, clock_mono_ns() + 15 * NS_PER_SEC));
+        assert_ok(jobs_begin(m->jobs));
+}
+
+static void stop_member(struct member *m)
+{
+        if (!m->node.cluster)
+                return;
+        cluster_stop(m->node.cluster);
+        http_server_stop(m->http, clock_mono_ns());
+        jobs_free(m->jobs);
+        store_close(m->node.store);
+        cluster_close(m->node.cluster);
+        http_server_free(m->http);
+        rpc_server_free(m->rpc);
+        tls_ctx_free(m->tls);
+        m->node.cluster = NULL;
+        m->node.store = NULL;
+        m->jobs = NULL;
+        m->http = NULL;
+        m->rpc = NULL;
+        m->tls = NULL;
+}
+
+static struct member *leader(void)
+{
+        for (unsigned i = 0; i < NODES; i++)
+                if (members[i].node.cluster && cluster_is_leader(members[i].node.cluster))
+                        return &members[i];
+        return NULL;
+}
+
+/* ---- waiting ---- */
+
+static bool wait_until(bool (*fn)(void *arg), void *arg)
+{
+        int64_t end = clock_mono_ns() + 30 * NS_PER_SEC;
+
+        while (!fn(arg)) {
+                if (clock_mono_ns() > end)
+                        return false;
+                clock_sleep_ns(20 * NS_PER_MS);
+        }
+        return true;
+}
+
+static bool someone_leads(void *arg)
+{
+        (void)arg;
+        return leader() != NULL;
+}
+
+/* Everybody sees three targets, with nothing left to move; says so where it is due. */
+static bool settled(void *arg)
+{
+        bool clean = true;
+
+        (void)arg;
+        for (unsigned i = 0; i < NODES; i++) {
+                AUTO_SNAPSHOT const struct snapshot *s = cluster_pin(members[i].node.cluster);
+
+                if (s->placement.n != NODES || !leader() || cluster_open_epoch(members[i].node.cluster) < s->placement.epoch ||
+                    !cluster_has_lease(members[i].node.cluster, clock_mono_ns()))
+                        return false;
+                if (s->earlier_count > 0) {
+                        err_free(cluster_report_clean(members[i].node.cluster, s->placement.epoch));
+                        clean = false;
+                }
+        }
+        return clean;
+}
+
+static struct err *automatic_off(void *arg, struct config *c)
+{
+        (void)arg;
+        return config_set(c, STR("rebalance.enabled"), STR("false"), CONFIG_SCOPE_CLUSTER, NULL);
+}
+
+static int setup(void **state)
+{
+        AUTO_BUF struct buf token = BUF_INIT;
+        struct pool_limits l = { { 0 }, { 0 } };
+
+        (void)state;
+        assert_ok(log_set_levels(str_of(getenv("ORLOP_TEST_LOG") ? getenv("ORLOP_TEST_LOG") : "error")));
+        for (unsigned i = 0; i < POOL_CLASS_COUNT; i++) {
+                l.max_running[i] = 64;
+                l.max_queued[i] = 256;
+        }
+        assert_ok(pool_new(&l, &pool));
+        start_member(&members[0], NULL);
+        assert_true(wait_until(someone_leads, NULL));
+        assert_ok(cluster_config_edit(members[0].node.cluster, automatic_off, NULL, false)); /* the test moves nothing */
+        assert_ok(cluster_token_new(leader()->node.cluster, 60 * NS_PER_SEC, NODES, &token));
+        for (unsigned i = 1; i < NODES; i++)
+                start_member(&members[i], buf_cstr(&token));
+        if (!wait_until(settled, NULL))
+                fail_msg("the cluster does not settle");
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        (void)state;
+        for (unsigned i = NODES; i > 0; i--)
+                stop_member(&members[i - 1]);
+        for (unsigned i = 0; i < NODES; i++)
+                test_dir_free(members[i].dir);
+        pool_free(pool);
+        return 0;
+}
+
+/* ---- objects and jobs ---- */
+
+static const struct bucket *bucket(struct member *m, const char *name, const struct snapshot **snap)
+{
+        struct bck b = test_bck(name);
+        const struct bucket *found;
+
+        *snap = cluster_pin(m->node.cluster);
+        found = snapshot_bucket(*snap, &b);
+        assert_non_null(found);
+        return found;
+}
+
+static void make_bucket(const char *name)
+{
+        test_create(leader()->node.cluster, name);
+        for (unsigned i = 0; i < NODES; i++)
+                assert_ok(cluster_sync(members[i].node.cluster, clock_mono_ns() + 10 * NS_PER_SEC));
+}
+
+static struct member *owner_of(const char *bck, struct str name)
+{
+        for (unsigned i = 0; i < NODES; i++) {
+                AUTO_SNAPSHOT const struct snapshot *snap = NULL;
+                const struct bucket *b = bucket(&members[i], bck, &snap);
+
+                if (snapshot_owns(snap, snapshot_digest(b, name)))
+                        return &members[i];
+        }
+        fail_msg("nobody owns " STR_FMT, STR_ARG(name));
+        return NULL;
+}
+
+static void put(const char *bck, const char *name)
+{
+        struct member *m = owner_of(bck, str_of(name));
+        AUTO_SNAPSHOT const struct snapshot *snap = NULL;
+        struct flow_put_options o = { .size = 7 };
+        AUTO_ARENA struct arena a;
+        struct flow_put *p;
+        struct obj_meta meta;
+        bool noop;
+
+        arena_init(&a, 0, 0);
+        assert_ok(flow_put_begin(&m->node, bucket(m, bck, &snap), str_of(name), &o, &p));
+        assert_ok(flow_put_write(p, "content", 7));
+        assert_ok(flow_put_commit(p, &a, &meta, &noop));
+}
+
+static struct job_snap status(struct member *m, const char *id)
+{
+        struct job_query q = { .id = str_of(id) };
+        AUTO_ARENA struct arena a;
+        struct job_snap *snaps;
+        unsigned n;
+
+        arena_init(&a, 0, 0);
+        assert_ok(jobs_status(m->jobs, &q, &a, &snaps, &n));
+        assert_int_equal(n, 1);
+        return snaps[0];
+}
+
+struct waiting {
+        struct member *at;
+        const char *id;
+        struct job_snap got;
+};
+
+static bool has_ended(void *arg)
+{
+        struct waiting *w = arg;
+
+        w->got = status(w->at, w->id);
+        return w->got.end_ns != 0;
+}
+
+static struct job_snap ended(struct member *m, const char *id)
+{
+        struct waiting w = { .at = m, .id = id };
+
+        if (!wait_until(has_ended, &w))
+                fail_msg("job %s does not end", id);
+        return w.got;
+}
+
+/* What all targets say of a job: the sum of its objects; *ret_n of them know it, *ret_running run it. */
+static uint64_t gather(struct member *m, const char *id, unsigned *ret_n, unsigned *ret_running)
+{
+        struct job_query q = { .id = str_of(id) };
+        struct job_target_snaps *all;
+        AUTO_ARENA struct arena a;
+        uint64_t objects = 0;
+        unsigned n;
+
+        arena_init(&a, 0, 0);
+        assert_ok(jobs_query_all(m->jobs, &q, &a, &all, &n));
+        assert_int_equal(n, NODES);
+        *ret_n = *ret_running = 0;
+        for (unsigned i = 0; i < n; i++)
+                for (unsigned k = 0; k < all[i].n; k++) {
+                        ++*ret_n;
+                        *ret_running += all[i].snaps[k].end_ns == 0;
+                        objects += all[i].snaps[k].objects;
+                }
+        return objects;
+}
+
+static void start_delete(struct member *m, const char *bck, struct str template_text, const struct str *list, size_t nlist, char id[static 40])
+{
+        AUTO_SNAPSHOT const struct snapshot *snap = NULL;
+        struct job_limits l = { 0, false };
+        struct job_names *sel;
+
+        assert_ok(job_names_new(list, nlist, template_text, &sel));
+        assert_ok(job_start_delete(m->jobs, bucket(m, bck, &snap), sel, &l, id));
+}
+
+/* ---- the tests ---- */
+
+static void test_everywhere(void **state)
+{
+        struct job_start_args a = { .kind = job_kind_find(STR("lru")) };
+        unsigned known, running;
+        char id[40], other[40];
+        struct err *e;
+
+        (void)state;
+        assert_ok(job_start_kind(leader()->jobs, &a, id));
+        for (unsigned i = 0; i < NODES; i++) { /* known to all, at once */
+                struct job_snap s = ended(&members[i], id);
+
+                assert_false(s.aborted);
+                assert_string_equal(s.kind->name, "lru");
+                gather(&members[i], id, &known, &running);
+                assert_int_equal(known, NODES);
+                assert_int_equal(running, 0);
+                if (&members[i] == leader())
+                        continue;
+                e = job_start_kind(members[i].jobs, &a, other); /* who asked is to pass it on */
+                assert_int_equal(err_code(e), ERR_NOT_PRIMARY);
+                err_free(e);
+        }
+}
+
+static void test_each_name_once(void **state)
+{
+        static const char *const missing = "nobody/put/this";
+        struct str list[31];
+        char names[30][32], id[40];
+        unsigned known, running;
+        struct job_snap s;
+
+        (void)state;
+        make_bucket("names");
+        for (unsigned i = 0; i < 30; i++) {
+                snprintf(names[i], sizeof(names[i]), "o-%02u", i);
+                put("names", names[i]);
+                list[i] = str_of(names[i]);
+        }
+        list[30] = str_of(missing);
+        start_delete(leader(), "names", STR(""), list, 31, id);
+        s = ended(&members[1], id);
+        assert_false(s.aborted);
+        assert_non_null(strstr(s.err, missing)); /* told by one target, shown for the whole */
+        assert_int_equal(gather(&members[2], id, &known, &running), 30);
+        start_delete(leader(), "names", STR("o-{00..29}"), NULL, 0, id);
+        ended(&members[2], id);
+        assert_int_equal(gather(&members[1], id, &known, &running), 0); /* all are gone */
+}
+
+/* More names than the cluster's state takes: each target is sent its own. */
+static void test_long_list(void **state)
+{
+        unsigned n = 12000, known, running;
+        struct str *list = calloc(n, sizeof(*list));
+        char *text = malloc(n * 48), id[40];
+        struct job_snap s;
+
+        (void)state;
+        assert_true(list && text);
+        make_bucket("long");
+        for (unsigned i = 0; i < n; i++) {
+                snprintf(text + i * 48, 48, "a/rather/long/name/of/an/object-%06u", i);
+                list[i] = str_of(text + i * 48);
+        }
+        put("long", list[7].p);
+        put("long", list[11999].p);
+        start_delete(leader(), "long", STR(""), list, n, id);
+        s = ended(&members[0], id);
+        assert_false(s.aborted);
+        assert_int_equal(gather(&members[0], id, &known, &running), 2);
+        free(list);
+        free(text);
+}
+
+static bool summed_up(void *arg)
+{
+        struct waiting *w = arg;
+        struct job_summary sum;
+        AUTO_ARENA struct arena a;
+
+        arena_init(&a, 0, 0);
+        assert_ok(job_summary_get(w->at->jobs, str_of(w->id), &a, &sum));
+        if (!sum.done)
+                return false;
+        assert_int_equal(sum.n, 1);
+        assert_int_equal(sum.rows[0].sum.objects, 20);
+        assert_int_equal(sum.rows[0].sum.bytes, 140);
+        assert_int_equal(sum.rows[0].sum.min_size, 7);
+        return true;
+}
+
+static void test_summary(void **state)
+{
+        AUTO_SNAPSHOT const struct snapshot *snap = NULL;
+        struct waiting w = { .at = &members[2] };
+        struct job_summary sum;
+        AUTO_ARENA struct arena a;
+        char name[16], id[40];
+        struct err *e;
+
+        (void)state;
+        arena_init(&a, 0, 0);
+        make_bucket("sums");
+        for (unsigned i = 0; i < 20; i++) {
+                snprintf(name, sizeof(name), "s-%u", i);
+                put("sums", name);
+        }
+        assert_ok(job_start_summary(members[1].jobs, bucket(&members[1], "sums", &snap), STR(""), id)); /* by anybody */
+        w.id = id;
+        assert_true(wait_until(summed_up, &w));
+        e = job_summary_get(members[0].jobs, STR("nobody12345"), &a, &sum);
+        assert_int_equal(err_code(e), ERR_JOB_NOT_FOUND);
+        err_free(e);
+}
+
+/* A long job: its target restarts and works again; then it is stopped, everywhere, by whoever leads. */
+static void test_restart_and_stop(void **state)
+{
+        struct member *other = &members[leader() == &members[2] ? 1 : 2];
+        unsigned known, running;
+        char id[40];
+        struct job_query q = { .id = str_of(id) };
+        struct job_snap s;
+
+        (void)state;
+        make_bucket("slow");
+        start_delete(leader(), "slow", STR("x-{0..9999999}"), NULL, 0, id);
+        gather(other, id, &known, &running);
+        assert_int_equal(running, NODES);
+        stop_member(other);
+        start_member(other, NULL);
+        assert_true(wait_until(someone_leads, NULL));
+        int64_t until = clock_mono_ns() + 30 * NS_PER_SEC;
+        do {
+                if (clock_mono_ns() > until)
+                        fail_msg("%u targets run the job, not all", running);
+                clock_sleep_ns(100 * NS_PER_MS);
+                gather(other, id, &known, &running);
+        } while (running != NODES);
+        s = status(other, id);
+        assert_true(s.end_ns == 0 && !s.aborted);
+        assert_ok(jobs_stop(leader()->jobs, &q, "user abort"));
+        for (unsigned i = 0; i < NODES; i++) {
+                s = ended(&members[i], id);
+                assert_true(s.aborted);
+                assert_non_null(strstr(s.abort_err, "user abort"));
+        }
+        gather(leader(), id, &known, &running);
+        assert_int_equal(running, 0);
+}
+
+static void test_rename(void **state)
+{
+        struct bck from = test_bck("before"), to = test_bck("after");
+        unsigned known, running;
+        struct job_snap s;
+        char id[40];
+
+        (void)state;
+        make_bucket("before");
+        assert_ok(job_start_move(leader()->jobs, &from, &to, id));
+        s = status(&members[1], id);
+        assert_true(s.end_ns != 0 && !s.aborted);
+        gather(&members[2], id, &known, &running);
+        assert_int_equal(known, NODES);
+        assert_int_equal(running, 0);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_everywhere), cmocka_unit_test(test_each_name_once), cmocka_unit_test(test_long_list),
+                cmocka_unit_test(test_summary),    cmocka_unit_test(test_rename),         cmocka_unit_test(test_restart_and_stop),
+        };
+
+        return cmocka_run_group_tests(tests, setup, teardown);
+}
