@@ -100,7 +100,7 @@ static struct err *prune(struct job *j, const struct bucket *to, struct str name
 
         arena_init(&arena, 4096, 0);
         TRY(job__bucket(j, p->bid, &snap, &from));
-        e = flow_head(job_node(j), from, name, &arena, &meta);
+        e = flow_head_anywhere(job_node(j), from, name, &arena, &meta);
         if (err_code(e) != ERR_NOT_FOUND)
                 return e;
         err_free(e);

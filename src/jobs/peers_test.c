@@ -7,13 +7,14 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "flow/owner.h"
 #include "jobs/kinds.h"
 #include "net/rpc.h"
 #include "os/clock.h"
 #include "os/thread.h"
 #include "os/tls.h"
 
-enum { NODES = 3 };
+enum { NODES = 3, MOVED = 60 };
 
 struct member {
         char *dir;
@@ -68,6 +69,18 @@ static void open_store(struct member *m)
         assert_ok(store_open(&so, &m->node.store));
 }
 
+static void follow(void *arg, const struct snapshot *before, const struct snapshot *after)
+{
+        flow_follow(arg, before, after);
+}
+
+static void flow_now(struct member *m)
+{
+        AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(m->node.cluster);
+
+        flow_follow(&m->node, NULL, snap);
+}
+
 static void start_member(struct member *m, const char *token)
 {
         struct cluster_opts o;
@@ -88,6 +101,10 @@ static void start_member(struct member *m, const char *token)
         o.credentials_arg = m;
         assert_ok(cluster_open(&o, &m->node.cluster));
         open_store(m);
+        assert_ok(flow_start(&m->node));
+        assert_ok(flow_routes(&m->node, m->rpc));
+        flow_now(m);
+        cluster_watch(m->node.cluster, follow, &m->node);
         assert_ok(jobs_new(&m->node, pool, &m->jobs));
         assert_ok(jobs_join(m->jobs, m->rpc));
         snprintf(address, sizeof(address), "127.0.0.1:%u", m->port);
@@ -106,6 +123,7 @@ static void stop_member(struct member *m)
         cluster_stop(m->node.cluster);
         http_server_stop(m->http, clock_mono_ns());
         jobs_free(m->jobs);
+        flow_stop(&m->node);
         store_close(m->node.store);
         cluster_close(m->node.cluster);
         http_server_free(m->http);
@@ -147,36 +165,60 @@ static bool someone_leads(void *arg)
         return leader() != NULL;
 }
 
-/* Everybody sees three targets, with nothing left to move; says so where it is due. */
+/* Everybody sees three targets, with nothing left to move. */
 static bool settled(void *arg)
 {
-        bool clean = true;
-
         (void)arg;
         for (unsigned i = 0; i < NODES; i++) {
                 AUTO_SNAPSHOT const struct snapshot *s = cluster_pin(members[i].node.cluster);
 
                 if (s->placement.n != NODES || !leader() || cluster_open_epoch(members[i].node.cluster) < s->placement.epoch ||
-                    !cluster_has_lease(members[i].node.cluster, clock_mono_ns()))
+                    !cluster_has_lease(members[i].node.cluster, clock_mono_ns()) || s->earlier_count > 0)
                         return false;
-                if (s->earlier_count > 0) {
-                        err_free(cluster_report_clean(members[i].node.cluster, s->placement.epoch));
-                        clean = false;
-                }
         }
-        return clean;
+        return true;
 }
 
-static struct err *automatic_off(void *arg, struct config *c)
+/* ---- objects and jobs ---- */
+
+static const struct bucket *bucket(struct member *m, const char *name, const struct snapshot **snap)
 {
-        (void)arg;
-        return config_set(c, STR("rebalance.enabled"), STR("false"), CONFIG_SCOPE_CLUSTER, NULL);
+        struct bck b = test_bck(name);
+        const struct bucket *found;
+
+        *snap = cluster_pin(m->node.cluster);
+        found = snapshot_bucket(*snap, &b);
+        assert_non_null(found);
+        return found;
+}
+
+static void put_at(struct member *m, const char *bck, const char *name)
+{
+        AUTO_SNAPSHOT const struct snapshot *snap = NULL;
+        struct flow_put_options o = { .size = 7 };
+        AUTO_ARENA struct arena a;
+        struct flow_put *p;
+        struct obj_meta meta;
+        bool noop;
+
+        arena_init(&a, 0, 0);
+        assert_ok(flow_put_begin(&m->node, bucket(m, bck, &snap), str_of(name), &o, &p));
+        assert_ok(flow_put_write(p, "content", 7));
+        assert_ok(flow_put_commit(p, &a, &meta, &noop));
+}
+
+/* What the first member held before the others joined. */
+static const char *moved_name(unsigned i, char buf[static 32])
+{
+        snprintf(buf, 32, "moved/%u", i);
+        return buf;
 }
 
 static int setup(void **state)
 {
         AUTO_BUF struct buf token = BUF_INIT;
         struct pool_limits l = { { 0 }, { 0 } };
+        char name[32];
 
         (void)state;
         assert_ok(log_set_levels(str_of(getenv("ORLOP_TEST_LOG") ? getenv("ORLOP_TEST_LOG") : "error")));
@@ -187,7 +229,9 @@ static int setup(void **state)
         assert_ok(pool_new(&l, &pool));
         start_member(&members[0], NULL);
         assert_true(wait_until(someone_leads, NULL));
-        assert_ok(cluster_config_edit(members[0].node.cluster, automatic_off, NULL, false)); /* the test moves nothing */
+        test_create(members[0].node.cluster, "moved");
+        for (unsigned i = 0; i < MOVED; i++)
+                put_at(&members[0], "moved", moved_name(i, name));
         assert_ok(cluster_token_new(leader()->node.cluster, 60 * NS_PER_SEC, NODES, &token));
         for (unsigned i = 1; i < NODES; i++)
                 start_member(&members[i], buf_cstr(&token));
@@ -207,18 +251,7 @@ static int teardown(void **state)
         return 0;
 }
 
-/* ---- objects and jobs ---- */
-
-static const struct bucket *bucket(struct member *m, const char *name, const struct snapshot **snap)
-{
-        struct bck b = test_bck(name);
-        const struct bucket *found;
-
-        *snap = cluster_pin(m->node.cluster);
-        found = snapshot_bucket(*snap, &b);
-        assert_non_null(found);
-        return found;
-}
+/* ---- jobs ---- */
 
 static void make_bucket(const char *name)
 {
@@ -242,18 +275,7 @@ static struct member *owner_of(const char *bck, struct str name)
 
 static void put(const char *bck, const char *name)
 {
-        struct member *m = owner_of(bck, str_of(name));
-        AUTO_SNAPSHOT const struct snapshot *snap = NULL;
-        struct flow_put_options o = { .size = 7 };
-        AUTO_ARENA struct arena a;
-        struct flow_put *p;
-        struct obj_meta meta;
-        bool noop;
-
-        arena_init(&a, 0, 0);
-        assert_ok(flow_put_begin(&m->node, bucket(m, bck, &snap), str_of(name), &o, &p));
-        assert_ok(flow_put_write(p, "content", 7));
-        assert_ok(flow_put_commit(p, &a, &meta, &noop));
+        put_at(owner_of(bck, str_of(name)), bck, name);
 }
 
 static struct job_snap status(struct member *m, const char *id)
@@ -325,6 +347,45 @@ static void start_delete(struct member *m, const char *bck, struct str template_
 }
 
 /* ---- the tests ---- */
+
+/* The joins of setup() were changes of the set of targets: what the first member held has moved to its owners, by a job
+ * that ended; one by hand has another id, and nothing to do. */
+static void test_rebalance(void **state)
+{
+        struct job_start_args a = { .kind = job_kind_find(STR("rebalance")) };
+        struct job_query q = { .kind = STR("rebalance") };
+        struct job_target_snaps *all;
+        struct job_snap s, *snaps;
+        AUTO_ARENA struct arena arena;
+        char name[32], id[40], newest[40];
+        uint64_t moved = 0;
+        unsigned n;
+
+        (void)state;
+        arena_init(&arena, 0, 0);
+        for (unsigned i = 0; i < MOVED; i++) {
+                AUTO_SNAPSHOT const struct snapshot *snap = NULL;
+                struct member *m = owner_of("moved", str_of(moved_name(i, name)));
+                struct obj_meta meta;
+
+                assert_ok(flow_head(&m->node, bucket(m, "moved", &snap), str_of(name), &arena, &meta));
+        }
+        assert_ok(jobs_status(members[1].jobs, &q, &arena, &snaps, &n));
+        assert_true(n > 0);
+        memcpy(newest, snaps[0].id, sizeof(newest));
+        s = ended(&members[2], newest);
+        assert_false(s.aborted);
+        assert_ok(jobs_query_all(members[1].jobs, &q, &arena, &all, &n));
+        for (unsigned i = 0; i < n; i++)
+                for (unsigned k = 0; k < all[i].n; k++)
+                        moved += all[i].snaps[k].out_objects;
+        assert_true(moved > 0);
+        assert_ok(job_start_kind(leader()->jobs, &a, id));
+        assert_string_not_equal(id, newest);
+        assert_true(strlen(id) == strlen(newest) && strcmp(id, newest) > 0);
+        s = ended(&members[0], id);
+        assert_false(s.aborted);
+}
 
 static void test_everywhere(void **state)
 {
@@ -499,7 +560,7 @@ static void test_rename(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_everywhere), cmocka_unit_test(test_each_name_once), cmocka_unit_test(test_long_list),
+                cmocka_unit_test(test_rebalance),  cmocka_unit_test(test_everywhere), cmocka_unit_test(test_each_name_once), cmocka_unit_test(test_long_list),
                 cmocka_unit_test(test_summary),    cmocka_unit_test(test_rename),         cmocka_unit_test(test_restart_and_stop),
         };
 

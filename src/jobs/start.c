@@ -11,6 +11,7 @@ static const struct {
         { "cleanup-store", job__cleanup, true },
         { "resilver", job__resilver, true },
         { "load-lom-cache", job__load_cache, true },
+        { "rebalance", job__rebalance, false },
         { "copy-bck", job__copy, false },
         { "copy-listrange", job__copy, false },
         { "delete-listrange", job__delete, false },
