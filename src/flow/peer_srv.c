@@ -482,16 +482,17 @@ static struct err *do_write(struct rpc_req *rq)
         return e;
 }
 
+const struct rpc_route flow__peer_routes[] = {
+        { .method = "GET", .path = "/data/record", .cls = POOL_PEER, .handle = do_record },
+        { .method = "GET", .path = "/data/head", .cls = POOL_BACKEND, .handle = do_head },
+        { .method = "GET", .path = "/data/object", .cls = POOL_PEER, .handle = do_object },
+        { .method = "PUT", .path = "/data/objects", .cls = POOL_PEER, .handle = do_objects },
+        { .method = "PUT", .path = "/data/write", .cls = POOL_BACKEND, .handle = do_write },
+        { .method = NULL },
+};
+
 struct err *flow_routes(struct node *n, struct rpc_server *s)
 {
-        static const struct rpc_route routes[] = {
-                { .method = "GET", .path = "/data/record", .cls = POOL_PEER, .handle = do_record },
-                { .method = "GET", .path = "/data/head", .cls = POOL_BACKEND, .handle = do_head },
-                { .method = "GET", .path = "/data/object", .cls = POOL_PEER, .handle = do_object },
-                { .method = "PUT", .path = "/data/objects", .cls = POOL_PEER, .handle = do_objects },
-                { .method = "PUT", .path = "/data/write", .cls = POOL_BACKEND, .handle = do_write },
-                { .method = NULL },
-        };
-        TRY(rpc_server_add(s, routes, n));
+        TRY(rpc_server_add(s, flow__peer_routes, n));
         return rpc_server_add(s, flow__list_routes, n);
 }

@@ -76,6 +76,8 @@ struct flow_sending {
  * another epoch there. */
 MUST_CHECK struct err *flow__peer_send(struct node *n, const struct cluster_member *m, uint64_t epoch,
                                        struct flow_sending *list, unsigned count);
+/* The other end: rows for flow_routes(), with the node as context. */
+extern const struct rpc_route flow__peer_routes[];
 /* The member as one that can be called. */
 struct rpc_peer flow__peer_of(const struct cluster_member *m);
 
