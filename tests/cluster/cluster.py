@@ -390,7 +390,7 @@ class Cluster:
         def idle():
             w = self.wire()
             try:
-                status, _, body = w.action("GET", "/v1/cluster?what=qryxstats", None, {"kind": "rebalance", "show_active": True})
+                status, _, body = w.request("GET", "/v1/cluster?what=qryxstats", json.dumps({"kind": "rebalance", "show_active": True}))
                 if status == 404:
                     return True
                 snaps = json.loads(body)
