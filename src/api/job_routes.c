@@ -251,7 +251,8 @@ static int by_name(const void *a, const void *b)
 }
 
 /* The snapshots of all targets in one list. */
-static struct err *flatten(struct api_req *r, const struct job_target_snaps *all, unsigned n, struct job_snap **ret, unsigned *ret_n)
+static struct err *flatten(struct api_req *r, const struct job_target_snaps *all, unsigned n, struct job_snap **ret,
+                           unsigned *ret_n)
 {
         unsigned sum = 0;
 
@@ -286,7 +287,8 @@ struct err *api__job_running(struct api_req *r)
         api__json(r, &w, &b);
         jw_array(&w, NULL);
         for (unsigned i = 0; i < n; i++)
-                if (snaps[i].end_ns == 0 && (i == 0 || by_name(&snaps[i - 1], &snaps[i]) != 0)) /* one job runs on many targets */
+                /* one job runs on many targets */
+                if (snaps[i].end_ns == 0 && (i == 0 || by_name(&snaps[i - 1], &snaps[i]) != 0))
                         jw_strf(&w, NULL, "%s[%s]", snaps[i].kind->name, snaps[i].id);
         jw_array_end(&w);
         return api_reply_json(r, &b);

@@ -57,8 +57,8 @@ static struct err *visit(struct crew *c, bool own, struct str name)
         unsigned tries = 0;
 
         for (;;) {
-                struct err *e = (own ? !job_go_on(c->job) : job__aborted(c->job)) ? job__cancelled()
-                                                                                  : c->walk->fn(c->job, c->bucket, name, c->walk->arg);
+                bool ends = own ? !job_go_on(c->job) : job__aborted(c->job);
+                struct err *e = ends ? job__cancelled() : c->walk->fn(c->job, c->bucket, name, c->walk->arg);
 
                 if (!job__try_again(c->job, &e, &tries))
                         return e;

@@ -1,6 +1,6 @@
-/* jobs/docs.c: documents of jobs in the cluster's state: "job/<id>".
- * What one version of the program can not read another may: it is left alone, and logged. Bounds: of documents that have
- * ended ENDED_KEEP are kept; of running ones RUNNING_MAX can be started (launch.c). */
+/* jobs/docs.c: documents of jobs in the cluster's state: "job/<id>". What one version of the program can not read
+ * another may: it is left alone, and logged. Bounds: of documents that have ended ENDED_KEEP are kept; of running
+ * ones RUNNING_MAX can be started (launch.c). */
 #define LOG_FOLDER "jobs"
 #include "jobs/peers.h"
 

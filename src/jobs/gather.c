@@ -108,7 +108,8 @@ static struct err *read_snaps(const struct job_answer *a, struct arena *arena, s
         return NULL;
 }
 
-static struct err *query_here(struct jobs *js, const struct job_query *q, struct arena *a, struct job_target_snaps **ret,
+static struct err *query_here(struct jobs *js, const struct job_query *q, struct arena *a,
+                              struct job_target_snaps **ret,
                               unsigned *ret_n)
 {
         AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(js->node->cluster);
@@ -193,7 +194,8 @@ static int newest_first(const void *a, const void *b)
         return (x->start_ns < y->start_ns) - (x->start_ns > y->start_ns);
 }
 
-static struct err *status_here(struct jobs *js, const struct job_query *q, struct arena *a, struct job_snap **ret, unsigned *ret_n)
+static struct err *status_here(struct jobs *js, const struct job_query *q, struct arena *a, struct job_snap **ret,
+                               unsigned *ret_n)
 {
         struct job_snap *all;
         unsigned n, kept = 0;
@@ -207,7 +209,8 @@ static struct err *status_here(struct jobs *js, const struct job_query *q, struc
         return NULL;
 }
 
-struct err *jobs_status(struct jobs *js, const struct job_query *q, struct arena *a, struct job_snap **ret, unsigned *ret_n)
+struct err *jobs_status(struct jobs *js, const struct job_query *q, struct arena *a, struct job_snap **ret,
+                        unsigned *ret_n)
 {
         struct statuses st = { .q = q, .kind = job_kind_find(q->kind), .arena = a };
         struct err *behind;
@@ -253,7 +256,8 @@ struct err *jobs_stop(struct jobs *js, const struct job_query *q, const char *wh
 {
         struct stopping st = { js, q, job_kind_find(q->kind), why };
         struct question question = { .q = q, .why = why };
-        struct job_ask ask = { .path = "/jobs/abort", .write = write_question, .arg = &question, .timeout_ns = ASK_TIMEOUT_NS };
+        struct job_ask ask = { .path = "/jobs/abort", .write = write_question, .arg = &question,
+                               .timeout_ns = ASK_TIMEOUT_NS };
         AUTO_SNAPSHOT const struct snapshot *snap = NULL;
         struct job_answer *answers;
         unsigned n;

@@ -197,13 +197,15 @@ static bool known_locked(struct jobs *js, const struct job_spec *spec, struct jo
         return false;
 }
 
-static struct err *admit_locked(struct jobs *js, const struct job_spec *spec, const struct job_kind *kind, struct job *j)
+static struct err *admit_locked(struct jobs *js, const struct job_spec *spec, const struct job_kind *kind,
+                                struct job *j)
 {
         if (js->closing)
                 return err_new(ERR_OVERLOAD, "the node is shutting down");
         TRY(conflict_locked(js, kind, spec));
         if (js->held > 0 && js->held + j->held > HELD_MAX)
-                return err_new(ERR_OVERLOAD, "the lists of names of unfinished jobs are too large, cannot start %s", kind->name);
+                return err_new(ERR_OVERLOAD, "the lists of names of unfinished jobs are too large, cannot start %s",
+                               kind->name);
         if (!pool_submit(js->pool, POOL_JOBS, &j->task))
                 return err_new(ERR_OVERLOAD, "too many jobs are running, cannot start %s", kind->name);
         list_prepend(&js->all, &j->link);

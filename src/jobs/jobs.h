@@ -40,7 +40,8 @@ typedef struct err *job_fn(struct job *j, void *arg);
 struct job_spec {
         const char *kind;
         struct bck bck, src, dst; /* empty names if none */
-        const char *id;           /* null: generated (9 to 11 characters, optional prefix); known here: nothing happens */
+        /* null: generated (9 to 11 characters, optional prefix); known here: nothing happens */
+        const char *id;
         bool again;               /* a known id that has ended runs again */
         uint64_t epoch;           /* see job_snap */
         size_t held;              /* bytes that arg keeps in memory; of all jobs they are bounded */
@@ -100,8 +101,8 @@ struct job_target_snaps {
         struct job_snap *snaps; /* newest first */
         unsigned n;
 };
-/* The matching snapshots of all targets in the map, in its order; in the arena. Asks them all. UNAVAILABLE when one does
- * not answer until it is out of the map. */
+/* The matching snapshots of all targets in the map, in its order; in the arena. Asks them all. UNAVAILABLE when one
+ * does not answer until it is out of the map. */
 MUST_CHECK struct err *jobs_query_all(struct jobs *js, const struct job_query *q, struct arena *a,
                                       struct job_target_snaps **ret, unsigned *ret_n);
 /* Jobs as wholes, of kinds that notify: newest first, in the arena. One is over when it is over on all targets. */

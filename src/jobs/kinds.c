@@ -1,7 +1,7 @@
 /* jobs/kinds.c: the table of job kinds that the wire knows, by name and by display name. Constant data; any thread.
  *
- * Columns as in jobs.h: scope, startable, notifies, conflicts, idle, built, change. A kind that is not built exists by name alone: queries about it answer
- * "none", starting it is NOT_IMPLEMENTED. */
+ * Columns as in jobs.h: scope, startable, notifies, conflicts, idle, built, change. A kind that is not built exists
+ * by name alone: queries about it answer "none", starting it is NOT_IMPLEMENTED. */
 #include "jobs/jobs.h"
 
 #define STAYS JOB_CHANGE_NOTHING

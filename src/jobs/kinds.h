@@ -60,8 +60,8 @@ struct job_promote_options {
         bool recursive, overwrite, delete_source;
 };
 #define PROMOTE_ROOT "/var/lib/ais/promote" /* wire-level constant: clients put files there */
-/* Stores files as objects: at once when there are at most 16 (then ret_id is empty), else, or with other nodes, as a job.
- * PROMOTE_SOURCE; NOT_FOUND when the source does not exist. */
+/* Stores files as objects: at once when there are at most 16 (then ret_id is empty), else, or with other nodes, as a
+ * job. PROMOTE_SOURCE; NOT_FOUND when the source does not exist. */
 MUST_CHECK struct err *job_start_promote(struct jobs *js, const struct bucket *b, const struct job_promote_options *o,
                                          char ret_id[static 40]);
 

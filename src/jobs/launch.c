@@ -1,9 +1,10 @@
 /* jobs/launch.c: starting a job as its plan says.
  *
- * Without a cluster port: the only part, here. Else the job's document first (not for kinds that live on demand, nor for
- * summaries, which only whoever asked looks at), then the message to all targets that take part. What a target refuses
- * ends the start: the others are told to stop, the document is removed. A target that does not answer finds the document
- * in the state and starts its part by itself; where there is none, or it does not hold the names, the start fails.
+ * Without a cluster port: the only part, here. Else the job's document first (not for kinds that live on demand, nor
+ * for summaries, which only whoever asked looks at), then the message to all targets that take part. What a target
+ * refuses ends the start: the others are told to stop, the document is removed. A target that does not answer finds
+ * the document in the state and starts its part by itself; where there is none, or it does not hold the names, the
+ * start fails.
  *
  * Long lists of names are not in the document. Each target gets the names that it owns, and the document is written
  * when all have them, so that nobody takes it for one whose names are lost. */
@@ -23,7 +24,8 @@
 
 struct err *jobs__start_part(struct jobs *js, struct job_plan *plan, bool again)
 {
-        struct job_spec spec = { .kind = plan->kind->name, .bck = plan->bck, .src = plan->src, .dst = plan->dst, .id = plan->id,
+        struct job_spec spec = { .kind = plan->kind->name, .bck = plan->bck, .src = plan->src, .dst = plan->dst,
+                                 .id = plan->id,
                                  .again = again, .epoch = plan->epoch, .held = job__names_bytes(plan->names),
                                  .run = jobs__part_of(plan->kind), .arg = plan, .free_arg = job__plan_free_arg };
         char id[40];
@@ -136,7 +138,8 @@ static bool is_fatal(const struct job_answer *a, bool heals)
 
 static struct err *start_everywhere(struct jobs *js, struct start *s, bool heals)
 {
-        struct job_ask ask = { .path = "/jobs/start", .write = write_start, .wanted = takes_part, .arg = s, .timeout_ns = START_TIMEOUT_NS };
+        struct job_ask ask = { .path = "/jobs/start", .write = write_start, .wanted = takes_part, .arg = s,
+                               .timeout_ns = START_TIMEOUT_NS };
         struct job_answer *answers;
         unsigned n, absent = 0;
         struct err *e = NULL;
@@ -159,7 +162,8 @@ static struct err *start_everywhere(struct jobs *js, struct start *s, bool heals
 
 static void stop_everywhere(struct jobs *js, struct start *s)
 {
-        struct job_ask ask = { .path = "/jobs/abort", .write = write_abort, .wanted = takes_part, .arg = s, .timeout_ns = ABORT_TIMEOUT_NS };
+        struct job_ask ask = { .path = "/jobs/abort", .write = write_abort, .wanted = takes_part, .arg = s,
+                               .timeout_ns = ABORT_TIMEOUT_NS };
         struct job_answer *answers;
         unsigned n;
         struct err *e = jobs__ask(js, s->snap, &ask, &answers, &n);
@@ -189,7 +193,8 @@ static struct err *start_documented(struct jobs *js, struct start *s, bool large
                 return NULL;
         stop_everywhere(js, s);
         if (!large)
-                log_err(LOG_WARN, LOG_FOLDER, jobs__doc_remove(js, s->plan->id), "%s[%s]", s->plan->kind->name, s->plan->id);
+                log_err(LOG_WARN, LOG_FOLDER, jobs__doc_remove(js, s->plan->id), "%s[%s]", s->plan->kind->name,
+                        s->plan->id);
         return e;
 }
 

@@ -1,6 +1,6 @@
-/* jobs/move.c: move-bck: gives a bucket another name. The bucket keeps its id and its objects' owners, so not one object
- * moves: it is one change of the cluster's state, done before the call returns, and the job is only its record (clients
- * wait for it by id), on all targets. */
+/* jobs/move.c: move-bck: gives a bucket another name. The bucket keeps its id and its objects' owners, so not one
+ * object moves: it is one change of the cluster's state, done before the call returns, and the job is only its
+ * record (clients wait for it by id), on all targets. */
 #include "jobs/priv.h"
 
 #include <stdio.h>

@@ -54,7 +54,8 @@ struct call {
         struct buf message;
 };
 
-static struct err *ask_some(struct jobs *js, const struct snapshot *snap, const struct job_ask *ask, struct job_answer *answers,
+static struct err *ask_some(struct jobs *js, const struct snapshot *snap, const struct job_ask *ask,
+                            struct job_answer *answers,
                             unsigned n)
 {
         AUTO_FREE struct rpc_fan *fans = calloc(n, sizeof(*fans));
@@ -82,8 +83,10 @@ static struct err *ask_some(struct jobs *js, const struct snapshot *snap, const 
                 if (a->err)
                         continue;
                 c->answer = a;
-                fans[nfans].rq = (struct rpc_request){ .method = "POST", .target = str_of(ask->path), .body = buf_str(&c->message),
-                                                       .replay_any = true, .max = ANSWER_MAX, .ret_answered = &a->answered };
+                fans[nfans].rq = (struct rpc_request){ .method = "POST", .target = str_of(ask->path),
+                                                       .body = buf_str(&c->message),
+                                                       .replay_any = true, .max = ANSWER_MAX,
+                                                               .ret_answered = &a->answered };
                 nfans++;
         }
         if (!e && nfans > 0)
@@ -98,7 +101,8 @@ static struct err *ask_some(struct jobs *js, const struct snapshot *snap, const 
         return e;
 }
 
-struct err *jobs__ask(struct jobs *js, const struct snapshot *snap, const struct job_ask *ask, struct job_answer **ret, unsigned *ret_n)
+struct err *jobs__ask(struct jobs *js, const struct snapshot *snap, const struct job_ask *ask, struct job_answer **ret,
+                      unsigned *ret_n)
 {
         struct job_answer *answers = calloc(snap->target_count + 1, sizeof(*answers));
         unsigned n = 0;
@@ -120,7 +124,8 @@ struct err *jobs__ask(struct jobs *js, const struct snapshot *snap, const struct
         return NULL;
 }
 
-struct err *jobs__tell_done(struct jobs *js, const struct snapshot *snap, const char *id, const struct job_part_end *end)
+struct err *jobs__tell_done(struct jobs *js, const struct snapshot *snap, const char *id,
+                            const struct job_part_end *end)
 {
         const struct cluster_member *leader = cluster_leader(snap);
         AUTO_BUF struct buf b = BUF_INIT;
@@ -143,5 +148,6 @@ struct err *jobs__tell_done(struct jobs *js, const struct snapshot *snap, const 
         str_copy(peer.id, sizeof(peer.id), str_of(leader->id));
         str_copy(peer.host, sizeof(peer.host), str_of(leader->host));
         peer.port = leader->port;
-        return rpc_call(js->peers->rpc, &peer, "POST", "/jobs/done", buf_str(&b), clock_mono_ns() + TELL_TIMEOUT_NS, 4096, NULL);
+        return rpc_call(js->peers->rpc, &peer, "POST", "/jobs/done", buf_str(&b), clock_mono_ns() + TELL_TIMEOUT_NS,
+                        4096, NULL);
 }

@@ -47,7 +47,8 @@ static struct err *tell(struct look *l, const struct job_doc *d, const struct jo
         if (lost) {
                 end.failed = d->state == JOB_DOC_RUNNING;
                 end.epoch = l->snap->placement.epoch;
-                snprintf(end.err, sizeof(end.err), "target %s has restarted and no longer knows the list of names", end.target);
+                snprintf(end.err, sizeof(end.err), "target %s has restarted and no longer knows the list of names",
+                         end.target);
         }
         return jobs__tell_done(l->js, l->snap, d->plan->id, &end);
 }
@@ -71,7 +72,8 @@ static struct err *step_part(struct look *l, struct job_doc *d)
 {
         const struct job_plan *p = d->plan;
         struct job_snap part = { .epoch = 0 };
-        struct job_part_view v = { .doc = d->state, .change = p->kind->change, .lost = p->lost, .epoch_now = l->snap->placement.epoch };
+        struct job_part_view v = { .doc = d->state, .change = p->kind->change, .lost = p->lost,
+                                   .epoch_now = l->snap->placement.epoch };
 
         v.takes_part = p->node[0] == '\0' || strcmp(p->node, l->snap->target->id) == 0;
         v.part = part_state(l->js, p->id, &part);
@@ -143,11 +145,14 @@ static void set_stopped(const struct look *l, struct job_doc *d, const struct jo
         d->changed_ns = clock_wall_ns();
         if (why) {
                 snprintf(d->err, sizeof(d->err), "%s", why->err);
-                snprintf(d->abort_err, sizeof(d->abort_err), "%s[%s] aborted on target %s: %.128s", p->kind->name, p->id, why->target, why->err);
+                snprintf(d->abort_err, sizeof(d->abort_err), "%s[%s] aborted on target %s: %.128s", p->kind->name,
+                         p->id, why->target, why->err);
         } else if (gone) {
-                snprintf(d->abort_err, sizeof(d->abort_err), "%s[%s] aborted: its target has left the cluster", p->kind->name, p->id);
+                snprintf(d->abort_err, sizeof(d->abort_err), "%s[%s] aborted: its target has left the cluster",
+                         p->kind->name, p->id);
         } else {
-                snprintf(d->abort_err, sizeof(d->abort_err), "%s[%s] aborted: superseded by %s", p->kind->name, p->id, l->newest_rebalance);
+                snprintf(d->abort_err, sizeof(d->abort_err), "%s[%s] aborted: superseded by %s", p->kind->name, p->id,
+                         l->newest_rebalance);
         }
 }
 
@@ -172,7 +177,8 @@ static struct err *step_whole(struct look *l, struct job_doc *d)
         AUTO_FREE const char **targets = calloc(l->snap->target_count + 1, sizeof(*targets));
         AUTO_FREE struct job_part_end *ends = calloc(most, sizeof(*ends));
         const struct job_part_end *why;
-        struct job_whole_view v = { .doc = d->state, .change = p->kind->change, .epoch_now = l->snap->placement.epoch, .ends = ends };
+        struct job_whole_view v = { .doc = d->state, .change = p->kind->change, .epoch_now = l->snap->placement.epoch,
+                                    .ends = ends };
 
         if (!targets || !ends)
                 return err_static(ERR_NO_MEMORY);

@@ -57,8 +57,7 @@ struct job_answer {
         struct err *err;
         bool answered; /* err is the target's own word: else it is not known whether it has heard */
 };
-/* Asks the targets of the map for which wanted() is true (null: all), itself included, all at once. write() makes the
- * message for one. The answers are the caller's: jobs__answers_fini(). Blocks up to timeout_ns. */
+/* A question to the targets of the map for which wanted() is true (null: all); write() makes the message for one. */
 struct job_ask {
         const char *path;
         void (*write)(void *arg, const struct cluster_node *target, struct buf *b);
@@ -66,6 +65,8 @@ struct job_ask {
         void *arg;
         int64_t timeout_ns;
 };
+/* Asks them all at once, this node among them. The answers are the caller's: jobs__answers_free(). Blocks up to
+ * timeout_ns. */
 MUST_CHECK struct err *jobs__ask(struct jobs *js, const struct snapshot *snap, const struct job_ask *ask,
                                  struct job_answer **ret, unsigned *ret_n);
 /* Ends them. Null is fine. */
@@ -82,7 +83,8 @@ MUST_CHECK struct err *jobs__doc_put(struct jobs *js, const struct job_doc *d);
 MUST_CHECK struct err *jobs__doc_remove(struct jobs *js, const char *id);
 /* Visits all documents, those that have ended only if `ended`; they are freed afterwards. What can not be read is
  * logged and left out. */
-MUST_CHECK struct err *jobs__doc_each(struct jobs *js, bool ended, struct err *(*fn)(void *arg, struct job_doc *d), void *arg);
+MUST_CHECK struct err *jobs__doc_each(struct jobs *js, bool ended, struct err *(*fn)(void *arg, struct job_doc *d),
+                                      void *arg);
 /* Whether a document is there, of whatever state. */
 bool jobs__doc_exists(struct jobs *js, const char *id);
 /* Forgets the oldest of those that have ended, beyond a number. Leader. */
@@ -101,8 +103,8 @@ MUST_CHECK struct err *jobs__snap_read(const json_t *doc, struct job_snap *ret);
 
 /* ---- rebalance.c ---- */
 
-/* Leader: starts the rebalance that the newest set of targets asks for, unless it was started before, or is off. *ret_id
- * (may be null): its id, "" if there is none. */
+/* Leader: starts the rebalance that the newest set of targets asks for, unless it was started before, or is off.
+ * *ret_id (may be null): its id, "" if there is none. */
 MUST_CHECK struct err *jobs__rebalance_follow(struct jobs *js, const struct snapshot *snap, char *ret_id);
 
 #endif

@@ -1,5 +1,5 @@
-/* Jobs over three members in one process, over loopback with the real TLS: starting, asking anywhere, stopping, and what
- * a restart makes of a part. */
+/* Jobs over three members in one process, over loopback with the real TLS: starting, asking anywhere, stopping, and
+ * what a restart makes of a part. */
 #include "cluster/test_util.h"
 
 #include <arpa/inet.h>
@@ -63,7 +63,8 @@ static void open_store(struct member *m)
 {
         AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(m->node.cluster);
         const char *paths[] = { m->dir };
-        struct store_options so = { .paths = paths, .npaths = 1, .cluster_uuid = snap->uuid, .target_id = snap->target->id,
+        struct store_options so = { .paths = paths, .npaths = 1, .cluster_uuid = snap->uuid,
+                                    .target_id = snap->target->id,
                                     .node = (uint32_t)snap->target->digest };
 
         assert_ok(store_open(&so, &m->node.store));
@@ -109,7 +110,8 @@ static void start_member(struct member *m, const char *token)
         assert_ok(jobs_join(m->jobs, m->rpc));
         snprintf(address, sizeof(address), "127.0.0.1:%u", m->port);
         const struct http_listener l = { .address = address, .tls = m->tls, .internal = true };
-        const struct http_server_options so = { .listeners = &l, .nlisteners = 1, .loops = 1, .pool = pool, .app = *rpc_server_app(m->rpc) };
+        const struct http_server_options so = { .listeners = &l, .nlisteners = 1, .loops = 1, .pool = pool,
+                                                .app = *rpc_server_app(m->rpc) };
         assert_ok(http_server_new(&so, &m->http));
         assert_ok(http_server_start(m->http));
         assert_ok(cluster_start(m->node.cluster, clock_mono_ns() + 15 * NS_PER_SEC));
@@ -172,7 +174,8 @@ static bool settled(void *arg)
         for (unsigned i = 0; i < NODES; i++) {
                 AUTO_SNAPSHOT const struct snapshot *s = cluster_pin(members[i].node.cluster);
 
-                if (s->placement.n != NODES || !leader() || cluster_open_epoch(members[i].node.cluster) < s->placement.epoch ||
+                if (s->placement.n != NODES || !leader() ||
+                    cluster_open_epoch(members[i].node.cluster) < s->placement.epoch ||
                     !cluster_has_lease(members[i].node.cluster, clock_mono_ns()) || s->earlier_count > 0)
                         return false;
         }
@@ -336,7 +339,8 @@ static uint64_t gather(struct member *m, const char *id, unsigned *ret_n, unsign
         return objects;
 }
 
-static void start_delete(struct member *m, const char *bck, struct str template_text, const struct str *list, size_t nlist, char id[static 40])
+static void start_delete(struct member *m, const char *bck, struct str template_text, const struct str *list,
+                         size_t nlist, char id[static 40])
 {
         AUTO_SNAPSHOT const struct snapshot *snap = NULL;
         struct job_limits l = { 0, false };
@@ -560,8 +564,9 @@ static void test_rename(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_rebalance),  cmocka_unit_test(test_everywhere), cmocka_unit_test(test_each_name_once), cmocka_unit_test(test_long_list),
-                cmocka_unit_test(test_summary),    cmocka_unit_test(test_rename),         cmocka_unit_test(test_restart_and_stop),
+                cmocka_unit_test(test_rebalance), cmocka_unit_test(test_everywhere), cmocka_unit_test(test_each_name_once),
+                cmocka_unit_test(test_long_list), cmocka_unit_test(test_summary),    cmocka_unit_test(test_rename),
+                cmocka_unit_test(test_restart_and_stop),
         };
 
         return cmocka_run_group_tests(tests, setup, teardown);

@@ -49,11 +49,13 @@ struct err *job__plan_text(struct job_plan *p, struct str s, struct str *ret)
 
 struct err *job__plan_check(const struct job_plan *p)
 {
-        const struct str texts[] = { p->copy.prepend, p->promote.source, p->promote.object, p->under, job__names_form(p->names) };
+        const struct str texts[] = { p->copy.prepend, p->promote.source, p->promote.object, p->under,
+                                     job__names_form(p->names) };
 
         for (size_t i = 0; i < ARRAY_LEN(texts); i++)
                 if (texts[i].n > 0 && !str_is_utf8(texts[i]))
-                        return err_new(ERR_UNSUPPORTED, "%s: a name or prefix that is not UTF-8 - operation not supported",
+                        return err_new(ERR_UNSUPPORTED,
+                                       "%s: a name or prefix that is not UTF-8 - operation not supported",
                                        p->kind->name);
         return NULL;
 }
@@ -440,7 +442,8 @@ void job__doc_snap(const struct job_doc *d, struct job_snap *ret)
 {
         const struct job_plan *p = d->plan;
 
-        *ret = (struct job_snap){ .kind = p->kind, .bck = p->bck, .src = p->src, .dst = p->dst, .start_ns = p->start_ns };
+        *ret = (struct job_snap){ .kind = p->kind, .bck = p->bck, .src = p->src, .dst = p->dst,
+                                  .start_ns = p->start_ns };
         memcpy(ret->id, p->id, sizeof(ret->id));
         memcpy(ret->ctlmsg, p->ctlmsg, sizeof(ret->ctlmsg));
         memcpy(ret->err, d->err, sizeof(ret->err));

@@ -1,4 +1,5 @@
-/* Plans, messages and documents of jobs: what is written is what is read; what is wrong is refused; who does which name. */
+/* Plans, messages and documents of jobs: what is written is what is read; what is wrong is refused; who does which
+ * name. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -251,7 +252,8 @@ static void test_not_utf8(void **state)
 
 static void test_snapshot(void **state)
 {
-        struct job_snap s = { .id = "abcdefgh12", .kind = job_kind_find(STR("lru")), .start_ns = 5, .end_ns = 9, .objects = 1,
+        struct job_snap s = { .id = "abcdefgh12", .kind = job_kind_find(STR("lru")), .start_ns = 5, .end_ns = 9,
+                              .objects = 1,
                               .bytes = 2, .out_objects = 3, .out_bytes = 4, .in_objects = 5, .in_bytes = 6, .epoch = 7,
                               .aborted = true, .idle = true, .abort_err = "why", .err = "what", .ctlmsg = "\"text\"" },
                         got;
@@ -269,7 +271,8 @@ static void test_snapshot(void **state)
         ok(jobs__snap_read(doc, &got));
         assert_string_equal(got.id, s.id);
         assert_true(got.kind == s.kind && got.start_ns == 5 && got.end_ns == 9 && got.objects == 1 && got.bytes == 2);
-        assert_true(got.out_objects == 3 && got.out_bytes == 4 && got.in_objects == 5 && got.in_bytes == 6 && got.epoch == 7);
+        assert_true(got.out_objects == 3 && got.out_bytes == 4 && got.in_objects == 5 && got.in_bytes == 6 &&
+                    got.epoch == 7);
         assert_true(got.aborted && got.idle && bck_eq(&got.src, &s.src) && got.bck.name[0] == '\0');
         assert_string_equal(got.abort_err, "why");
         assert_string_equal(got.err, "what");
@@ -301,7 +304,8 @@ static void test_who_does_what(void **state)
                 s[i].target = &nodes[i];
                 s[i].nodes = nodes;
                 s[i].node_count = s[i].target_count = 3;
-                s[i].placement = (struct placement){ .epoch = 1, .n = 3, .ids = ids, .digests = digests, .pending = pending };
+                s[i].placement = (struct placement){ .epoch = 1, .n = 3, .ids = ids, .digests = digests,
+                                                     .pending = pending };
         }
         for (unsigned k = 0; k < 300; k++) {
                 char name[32];
@@ -322,9 +326,11 @@ static void test_who_does_what(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_message),    cmocka_unit_test(test_message_spread), cmocka_unit_test(test_selections),
-                cmocka_unit_test(test_document),   cmocka_unit_test(test_large_list),     cmocka_unit_test(test_refusals),
-                cmocka_unit_test(test_not_utf8),   cmocka_unit_test(test_snapshot),       cmocka_unit_test(test_who_does_what),
+                cmocka_unit_test(test_message),       cmocka_unit_test(test_message_spread),
+                cmocka_unit_test(test_selections),    cmocka_unit_test(test_document),
+                cmocka_unit_test(test_large_list),    cmocka_unit_test(test_refusals),
+                cmocka_unit_test(test_not_utf8),      cmocka_unit_test(test_snapshot),
+                cmocka_unit_test(test_who_does_what),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,8 +4,8 @@
 
 #include "jobs/plan.h"
 
-/* Starts a job as its plan says: here, and on all other targets that take part. Takes the plan, also on error. Errors as
- * jobs_start(); NOT_PRIMARY for kinds that the leader must start; UNAVAILABLE. */
+/* Starts a job as its plan says: here, and on all other targets that take part. Takes the plan, also on error.
+ * Errors as jobs_start(); NOT_PRIMARY for kinds that the leader must start; UNAVAILABLE. */
 MUST_CHECK struct err *jobs__launch(struct jobs *js, struct job_plan *plan, char ret_id[static 40]);
 /* Starts this node's part. Takes the plan, also on error. again: as in job_spec. */
 MUST_CHECK struct err *jobs__start_part(struct jobs *js, struct job_plan *plan, bool again);
@@ -64,15 +64,16 @@ struct job_walk {
         int64_t workers; /* as job_limits.workers */
         bool spread;     /* the names were given to this target alone: as job_plan.spread */
 };
-/* Visits the objects of a bucket that w->sel means and that this node owns, page by page, until an error of fn or an abort
- * (CANCELLED). Again, or CONFLICT, when the set of targets changes meanwhile, as the kind says. The bucket is looked up again for each page by its id, so that a bucket that was destroyed meanwhile ends the job with
+/* Visits the objects of a bucket that w->sel means and that this node owns, page by page, until an error of fn or an
+ * abort (CANCELLED). Again, or CONFLICT, when the set of targets changes meanwhile, as the kind says. The bucket is
+ * looked up again for each page by its id, so that a bucket that was destroyed meanwhile ends the job with
  * BUCKET_NOT_FOUND. */
 MUST_CHECK struct err *job__each(struct job *j, const struct job_walk *w);
 /* Visits these names, with the help of other pool workers if any are free; returns when none of them works any more. */
 MUST_CHECK struct err *job__crew_run(struct job *j, const struct job_walk *w, const struct bucket *b,
                                      const struct str *names, unsigned n);
-/* Waits a little and tells whether it is worth to do the same again: an owner that is not ready, while the set of targets
- * has stayed the same. Takes e when it is; *tries counts. */
+/* Waits a little and tells whether it is worth to do the same again: an owner that is not ready, while the set of
+ * targets has stayed the same. Takes e when it is; *tries counts. */
 bool job__try_again(struct job *j, struct err **e, unsigned *tries);
 /* Whether this node does the work on a name: it owns it. */
 bool job__is_ours(const struct snapshot *s, const struct bucket *b, struct str name);

@@ -32,8 +32,9 @@ struct walk {
 
 static struct err *walk_dir(struct walk *w);
 
-/* Opens the directory that holds `path` (which is PROMOTE_ROOT or below it), following no symbolic link on the way down: whoever may put files there
- * must not reach others by way of a link, also not by exchanging a directory for one meanwhile. *ret_base: the last element. */
+/* Opens the directory that holds `path` (which is PROMOTE_ROOT or below it), following no symbolic link on the way
+ * down: whoever may put files there must not reach others by way of a link, also not by exchanging a directory for
+ * one meanwhile. *ret_base: the last element. */
 static struct err *open_parent(const char *path, int *ret_fd, const char **ret_base)
 {
         AUTO_FD int fd = -1;
@@ -171,7 +172,8 @@ static struct err *check_root(struct str s)
         if (!e && S_ISDIR(st.st_mode))
                 return NULL;
         err_free(e);
-        return err_new(ERR_PROMOTE_SOURCE, "invalid promote source \"" STR_FMT "\": directory %s does not exist", STR_ARG(s),
+        return err_new(ERR_PROMOTE_SOURCE, "invalid promote source \"" STR_FMT "\": directory %s does not exist",
+                       STR_ARG(s),
                        PROMOTE_ROOT);
 }
 
@@ -253,7 +255,8 @@ static struct err *make_plan(const struct bucket *b, const struct promote *p, st
         TRY(job__plan_new("promote", &plan));
         plan->bck = b->bck;
         plan->bid = b->bid;
-        plan->promote = (struct job_promote_options){ .recursive = p->recursive, .overwrite = p->overwrite, .delete_source = p->delete_source };
+        plan->promote = (struct job_promote_options){ .recursive = p->recursive, .overwrite = p->overwrite,
+                                                      .delete_source = p->delete_source };
         e = job__plan_text(plan, str_of(p->source), &plan->promote.source);
         if (!e)
                 e = job__plan_text(plan, str_of(p->prefix), &plan->promote.object);
@@ -270,7 +273,8 @@ struct err *job__promote(struct job *j, void *arg)
 {
         const struct job_plan *plan = arg;
         const struct job_promote_options *o = &plan->promote;
-        struct promote p = { .bid = plan->bid, .recursive = o->recursive, .overwrite = o->overwrite, .delete_source = o->delete_source };
+        struct promote p = { .bid = plan->bid, .recursive = o->recursive, .overwrite = o->overwrite,
+                             .delete_source = o->delete_source };
         struct walk w = { .p = &p, .visit = visit_store, .node = job_node(j), .job = j };
         struct stat st;
 

@@ -15,7 +15,8 @@ static bool named(const struct bck *b)
         return b->name[0] != '\0';
 }
 
-struct err *jobs__excludes(const struct job_snap *running, const struct job_kind *kind, const struct bck *src, const struct bck *dst)
+struct err *jobs__excludes(const struct job_snap *running, const struct job_kind *kind, const struct bck *src,
+                           const struct bck *dst)
 {
         bool same = running->kind == kind, resilver = strcmp(kind->name, "resilver") == 0,
              moves = strcmp(running->kind->name, "resilver") == 0 || strcmp(running->kind->name, "rebalance") == 0;
@@ -23,7 +24,8 @@ struct err *jobs__excludes(const struct job_snap *running, const struct job_kind
         /* What moves objects excludes what walks whole buckets; the same copy does not run twice. */
         if ((resilver && (same || running->kind->conflicts)) || (kind->conflicts && moves) ||
             (same && strcmp(kind->name, "copy-bck") == 0 && bck_eq(&running->src, src) && bck_eq(&running->dst, dst)))
-                return err_new(ERR_CONFLICT, "%s[%s] is currently running, cannot run %s concurrently", running->kind->name,
+                return err_new(ERR_CONFLICT, "%s[%s] is currently running, cannot run %s concurrently",
+                               running->kind->name,
                                running->id, kind->name);
         return NULL;
 }

@@ -1,9 +1,9 @@
 /* jobs/rebalance.c: which rebalance there is: at the leader.
  *
- * A change of the set of targets makes a new epoch; the leader then writes the document of a rebalance
- * "g<epoch * 100>", unless rebalance.enabled is false, and every target finds it and starts its part
- * (rebalance_part.c). A newer epoch supersedes it. One that was stopped by hand stays stopped until the next epoch, or a
- * start by hand, which has the numbers in between. */
+ * A change of the set of targets makes a new epoch; the leader then writes the document of a rebalance "g<epoch *
+ * 100>", unless rebalance.enabled is false, and every target finds it and starts its part (rebalance_part.c). A
+ * newer epoch supersedes it. One that was stopped by hand stays stopped until the next epoch, or a start by hand,
+ * which has the numbers in between. */
 #include "jobs/peers.h"
 
 #include <stdio.h>
@@ -26,7 +26,8 @@ static struct err *make_plan(const struct snapshot *snap, unsigned run, struct j
         job_rebalance_id(snap->placement.epoch, run, p->id);
         p->epoch = snap->placement.epoch;
         p->start_ns = clock_wall_ns();
-        snprintf(p->ctlmsg, sizeof(p->ctlmsg), "epoch %llu, %s", (unsigned long long)p->epoch, run ? "by hand" : "automatic");
+        snprintf(p->ctlmsg, sizeof(p->ctlmsg), "epoch %llu, %s", (unsigned long long)p->epoch, run
+                 ? "by hand" : "automatic");
         *ret = p;
         return NULL;
 }

@@ -1,9 +1,11 @@
-/* jobs/rebalance_part.c: a target's part of a rebalance: brings every object that lies here to the target that owns it.
+/* jobs/rebalance_part.c: a target's part of a rebalance: brings every object that lies here to the target that owns
+ * it.
  *
  * Passes over the records, with pauses that grow while something can not be handed over (its owner is down), until
- * nothing is left; that is reported to the leader (rule 4 of docs/adr/0008-many-nodes.md), and the part ends. It begins
- * a little after the change, since changes come in groups. A newer set of targets ends it with CONFLICT: then the leader
- * has started, or will start, the rebalance of that one. What a pass finds broken here is met again by the next. */
+ * nothing is left; that is reported to the leader (rule 4 of docs/adr/0008-many-nodes.md), and the part ends. It
+ * begins a little after the change, since changes come in groups. A newer set of targets ends it with CONFLICT: then
+ * the leader has started, or will start, the rebalance of that one. What a pass finds broken here is met again by
+ * the next. */
 #define LOG_FOLDER "jobs"
 #include "flow/owner.h"
 

@@ -38,7 +38,8 @@ struct err *jobs__query_read(const json_t *doc, struct job_query *ret)
         };
 
         TRY(json_decode(doc, fields, ARRAY_LEN(fields), false, "question about jobs", &r));
-        *ret = (struct job_query){ .id = r.id, .kind = r.kind, .only_running = r.only_running, .has_active = r.has_active };
+        *ret = (struct job_query){ .id = r.id, .kind = r.kind, .only_running = r.only_running,
+                                   .has_active = r.has_active };
         return read_bck(r.bck, &ret->bck);
 }
 

@@ -50,7 +50,8 @@ struct job_whole_view {
         unsigned nends;
 };
 enum job_whole_step { JOB_WHOLE_WAIT, JOB_WHOLE_STOP, JOB_WHOLE_END };
-#define JOB_STOP_PATIENCE_NS (15 * INT64_C(1000000000)) /* for parts that are asked to stop, on targets that do not answer */
+/* for parts that are asked to stop, on targets that do not answer */
+#define JOB_STOP_PATIENCE_NS (15 * INT64_C(1000000000))
 /* The leader's next step; *ret_why is the end that decided it, or null. */
 enum job_whole_step job__whole_step(const struct job_whole_view *v, const struct job_part_end **ret_why);
 

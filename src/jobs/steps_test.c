@@ -20,7 +20,8 @@ static enum job_part_step part(enum job_doc_state doc, enum job_part state, stru
 
 static void test_part(void **state)
 {
-        struct job_part_view v = { .takes_part = true, .part_epoch = 3, .epoch_now = 3 }, lost = v, moved = v, other = v, failed;
+        struct job_part_view v = { .takes_part = true, .part_epoch = 3, .epoch_now = 3 };
+        struct job_part_view lost = v, moved = v, other = v, failed;
 
         (void)state;
         lost.lost = true;
@@ -49,8 +50,11 @@ static void test_part(void **state)
 static void test_whole(void **state)
 {
         static const char *const targets[] = { "a", "b" };
-        struct job_part_end ends[3] = { { .target = "a", .epoch = 3 }, { .target = "b", .epoch = 3 }, { .target = "gone", .epoch = 2 } };
-        struct job_whole_view v = { .epoch_now = 3, .change = JOB_CHANGE_AGAIN, .targets = targets, .ntargets = 2, .ends = ends, .nends = 1 };
+        struct job_part_end ends[3] = { { .target = "a", .epoch = 3 },
+                                        { .target = "b", .epoch = 3 },
+                                        { .target = "gone", .epoch = 2 } };
+        struct job_whole_view v = { .epoch_now = 3, .change = JOB_CHANGE_AGAIN, .targets = targets, .ntargets = 2,
+                                    .ends = ends, .nends = 1 };
         const struct job_part_end *why;
 
         (void)state;
@@ -141,8 +145,8 @@ static void step_target(struct world *w, unsigned t)
 static void step_leader(struct world *w)
 {
         const char *present[TARGETS];
-        struct job_whole_view v = { .doc = w->doc, .change = JOB_CHANGE_AGAIN, .epoch_now = w->epoch, .targets = present,
-                                    .ends = w->ends, .nends = w->nends };
+        struct job_whole_view v = { .doc = w->doc, .change = JOB_CHANGE_AGAIN, .epoch_now = w->epoch,
+                                    .targets = present, .ends = w->ends, .nends = w->nends };
         const struct job_part_end *why;
 
         for (unsigned t = 0; t < TARGETS; t++)
@@ -153,7 +157,8 @@ static void step_leader(struct world *w)
         w->doc = JOB_DOC_ENDED;
         for (unsigned t = 0; t < TARGETS; t++)
                 if (w->member[t] && w->walked[t] != w->epoch)
-                        fail_msg("ended while target %s had not done its part under epoch %lu", names[t], (unsigned long)w->epoch);
+                        fail_msg("ended while target %s had not done its part under epoch %lu", names[t],
+                                 (unsigned long)w->epoch);
 }
 
 /* A walk ends under the set of targets with which it began; one that noticed a change begins again by itself. */

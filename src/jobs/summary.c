@@ -75,7 +75,8 @@ struct err *job__summary(struct job *j, void *plan)
         job__set_result(j, a.s, free);
         for (a.at = 0; a.at < a.s->n; a.at++) {
                 AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(job_node(j)->cluster);
-                const struct bucket *b = snapshot_bucket(snap, &a.s->rows[a.at].bck); /* constant: read without the lock */
+                /* constant: read without the lock */
+                const struct bucket *b = snapshot_bucket(snap, &a.s->rows[a.at].bck);
                 struct row_update u = { .at = a.at };
                 struct flow_summary sum;
 

@@ -1,9 +1,9 @@
 /* jobs/walk.c: the walk over the objects that a job means, as far as they are this node's: it owns their keys.
  *
- * Names of a list or template are filtered, records of this node are scanned, page by page. Each page looks the bucket
- * up again; its names are visited by several workers (crew.c). A walk that deletes what it visits is safe: the next page
- * starts after the last name of the page before. When the set of targets changes, keys move past a walk: then it begins
- * again, or ends, as the kind says; see enum job_change. */
+ * Names of a list or template are filtered, records of this node are scanned, page by page. Each page looks the
+ * bucket up again; its names are visited by several workers (crew.c). A walk that deletes what it visits is safe:
+ * the next page starts after the last name of the page before. When the set of targets changes, keys move past a
+ * walk: then it begins again, or ends, as the kind says; see enum job_change. */
 #include "jobs/names.h"
 #include "jobs/priv.h"
 #include "os/clock.h"
@@ -28,7 +28,8 @@ struct err *job__bucket(struct job *j, uint64_t bid, const struct snapshot **ret
 
 /* Work on the keys of one set of targets: the snapshot that a page works with. NOT_OWNER when there is another set by
  * now: the walk ends, and job__each() decides. */
-static struct err *page_begin(struct job *j, const struct job_walk *walk, uint64_t epoch, const struct snapshot **ret_snap,
+static struct err *page_begin(struct job *j, const struct job_walk *walk, uint64_t epoch,
+                              const struct snapshot **ret_snap,
                               const struct bucket **ret)
 {
         if (!job_go_on(j))
@@ -40,7 +41,8 @@ static struct err *page_begin(struct job *j, const struct job_walk *walk, uint64
 }
 
 /* One page of this node's records; *after is where the next one starts. */
-static struct err *prefix_page(struct job *j, const struct job_walk *walk, uint64_t epoch, struct str prefix, struct buf *after,
+static struct err *prefix_page(struct job *j, const struct job_walk *walk, uint64_t epoch, struct str prefix,
+                               struct buf *after,
                                bool *ret_more)
 {
         AUTO_SNAPSHOT const struct snapshot *snap = NULL;
@@ -165,7 +167,8 @@ struct err *job__each(struct job *j, const struct job_walk *walk)
         for (;;) {
                 TRY(wait_settled(j, records, &epoch));
                 if (first != 0 && epoch != first && (change == JOB_CHANGE_ENDS || walk->spread))
-                        return err_new(ERR_CONFLICT, "%s ended because the set of targets has changed", job__kind(j)->name);
+                        return err_new(ERR_CONFLICT, "%s ended because the set of targets has changed",
+                                       job__kind(j)->name);
                 job__set_epoch(j, epoch);
                 first = epoch;
                 e = one_walk(j, walk, epoch);
