@@ -789,10 +789,64 @@ static void test_model(void **state)
         assert_true(w.counts[1] > 0);
 }
 
+/* An upload, a rename and a copy whose object is another target's when they are finished. */
+static void test_elsewhere(void **state)
+{
+        (void)state;
+        struct node *first = &w.peer[0].node;
+        char id[FLOW_UPLOAD_ID_MAX];
+        struct str name = STR("uploaded"), copied = STR("copied"), renamed = STR("renamed");
+        const unsigned parts[] = { 1, 2 };
+        struct put *put;
+        AUTO_ARENA struct arena a;
+        struct obj_meta m;
+        arena_init(&a, 1024, 0);
+        w.random = 12345;
+        for (unsigned i = 0; i < 2; i++)
+                w.up[i] = true;
+        assert_ok(flow_upload_create(first, &w.bucket, name, STR("\001a\001b"), id));
+        for (unsigned i = 0; i < 2; i++) {
+                assert_ok(flow_upload_part_begin(first, &w.bucket, name, str_of(id), parts[i], 100000, &put));
+                fill_value(i, 100000);
+                assert_ok(store_put_write(put, bytes, 100000));
+                assert_ok(store_upload_part_commit(put, CKSUM_NONE, STR("")));
+        }
+        bool in[TARGETS] = { false, true };
+        new_epoch(in);
+        AUTO_SNAPSHOT const struct snapshot *s = cluster_pin(first->cluster);
+        assert_ptr_equal(flow_upload_target(s, str_of(id)), &s->nodes[0]);
+        assert_err(flow_upload_abort(&w.peer[1].node, &w.bucket, name, str_of(id)), ERR_NOT_OWNER);
+        assert_ok(flow_upload_complete(first, &w.bucket, name, str_of(id), parts, 2));
+        assert_err(flow_upload_abort(first, &w.bucket, name, str_of(id)), ERR_UPLOAD_NOT_FOUND);
+        assert_err(flow_head(first, &w.bucket, name, &a, &m), ERR_NOT_OWNER);
+        assert_ok(flow_head(&w.peer[1].node, &w.bucket, name, &a, &m));
+        assert_true(m.size == 200000 && m.version == 1 && str_eq(m.custom, STR("\001a\001b")));
+        assert_ok(flow_head_anywhere(first, &w.bucket, name, &a, &m));
+        assert_int_equal(m.size, 200000);
+        /* With two targets: names of both. */
+        in[0] = true;
+        new_epoch(in);
+        for (unsigned i = 0; i < 2; i++)
+                run_pass(i, 0);
+        for (unsigned i = 0; i < 20; i++) {
+                char text[32];
+                int n = snprintf(text, sizeof(text), "to-%u", i);
+                struct str to = { text, (size_t)n };
+                assert_ok(flow_copy(owner(name), &w.bucket, name, &w.bucket, to, NULL));
+                assert_ok(flow_head(owner(to), &w.bucket, to, &a, &m));
+                assert_int_equal(m.size, 200000);
+                assert_ok(flow_rename(owner(to), &w.bucket, to, i % 2 ? copied : renamed));
+                assert_err(flow_head(owner(to), &w.bucket, to, &a, &m), ERR_NOT_FOUND);
+                assert_ok(flow_head(owner(i % 2 ? copied : renamed), &w.bucket, i % 2 ? copied : renamed, &a, &m));
+                assert_true(m.size == 200000 && str_eq(m.custom, STR("\001a\001b")));
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_model, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_elsewhere, set_up, tear_down),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

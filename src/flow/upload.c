@@ -100,15 +100,36 @@ static struct err *complete_here(struct node *n, const struct bucket *b, const s
         return flow__end(n, pass, store_upload_complete(n->store, key, id, parts, nparts, &attrs, &result));
 }
 
+/* The object is another target's by now: it is sent there whole, as an ordinary write. */
+static struct err *complete_away(struct node *n, const struct bucket *b, const struct obj_key *key, struct str id,
+                                 const unsigned *parts, unsigned nparts)
+{
+        AUTO_ARENA struct arena a;
+        struct content *c;
+        struct str custom;
+        arena_init(&a, 1024, 0);
+        TRY(store_upload_open(n->store, key, id, parts, nparts, &a, &custom, &c));
+        struct flow_source source = { .size = content_meta(c)->size, .content = c };
+        struct flow_put_options o = {
+                .size = (int64_t)source.size, .custom = custom, .has_custom = true, .custom_replace = true
+        };
+        struct err *e = flow__write_anywhere(n, b, key->name, &o, &source, NULL);
+        content_unref(c);
+        TRY(e);
+        log_err(LOG_WARN, LOG_FOLDER, store_upload_abort(n->store, key, id), "a completed upload stays listed");
+        return NULL;
+}
+
 struct err *flow_upload_complete(struct node *n, const struct bucket *b, struct str name, struct str id,
                                  const unsigned *parts, unsigned nparts)
 {
         struct obj_key key = { b->bid, name };
         TRY(own_upload(n, id, &id));
         struct err *e = complete_here(n, b, &key, id, parts, nparts);
-        return err_code(e) != ERR_NOT_OWNER ?
-                       e :
-                       err_recode(e, ERR_UNAVAILABLE, "the object belongs to another target by now");
+        if (err_code(e) != ERR_NOT_OWNER)
+                return e;
+        err_free(e);
+        return complete_away(n, b, &key, id, parts, nparts);
 }
 
 struct err *flow_upload_abort(struct node *n, const struct bucket *b, struct str name, struct str id)

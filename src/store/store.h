@@ -187,6 +187,11 @@ MUST_CHECK struct err *store_upload_parts(struct store *s, const struct obj_key 
 MUST_CHECK struct err *store_upload_complete(struct store *s, const struct obj_key *key, struct str id,
                                              const unsigned *parts, unsigned n, const struct put_attrs *a,
                                              struct put_result *ret);
+/* The listed parts (ascending, all present: else INVALID) as one content, to be read; custom: the upload's packed pairs,
+ * in the arena. The upload stays. The caller content_unref()s. */
+MUST_CHECK struct err *store_upload_open(struct store *s, const struct obj_key *key, struct str id,
+                                         const unsigned *parts, unsigned n, struct arena *a, struct str *ret_custom,
+                                         struct content **ret);
 /* Drops an upload. UPLOAD_NOT_FOUND. */
 MUST_CHECK struct err *store_upload_abort(struct store *s, const struct obj_key *key, struct str id);
 struct upload_info {
