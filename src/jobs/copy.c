@@ -45,6 +45,7 @@ static struct err *copy_one(struct job *j, const struct job_plan *p, const struc
         const struct bucket *to;
         struct str to_name;
         uint64_t bytes = 0;
+        struct err *e;
 
         arena_init(&arena, 4096, 0);
         to_name = job_copy_name(&p->copy, name, &arena);
@@ -60,7 +61,10 @@ static struct err *copy_one(struct job *j, const struct job_plan *p, const struc
                 TRY(job__bucket(j, p->to_bid, &snap, &to));
                 if (from->bid == to->bid && str_eq(name, to_name))
                         return NULL;
-                TRY(flow_copy(job_node(j), from, name, to, to_name, &bytes));
+                e = flow_copy(job_node(j), from, name, to, to_name, &bytes);
+                if (err_code(e) == ERR_BUCKET_NOT_FOUND) /* it is known here: the owner of the copy will know it soon */
+                        e = err_recode(e, ERR_UNAVAILABLE, "destination");
+                TRY(e);
         }
         job_progress(j, 1, bytes);
         return NULL;

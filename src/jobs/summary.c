@@ -71,6 +71,12 @@ struct err *job__summary(struct job *j, void *plan)
         const struct job_plan *p = plan;
         struct summary_args a = { .job = j };
 
+        if (p->bid) { /* waits until it is known here */
+                AUTO_SNAPSHOT const struct snapshot *snap = NULL;
+                const struct bucket *b;
+
+                err_free(job__bucket(j, p->bid, &snap, &b));
+        }
         TRY(make_rows(j, p, &a.s));
         job__set_result(j, a.s, free);
         for (a.at = 0; a.at < a.s->n; a.at++) {

@@ -10,12 +10,30 @@
 
 #define PAGE_NAMES 1000
 #define SETTLE_POLL_NS (200 * NS_PER_MS)
+#define SYNC_TIMEOUT_NS (5 * NS_PER_SEC)
 #define PATIENCE_NS (120 * NS_PER_SEC) /* for a target that is down */
+
+/* A bucket that was made just before the job was started may not be known here yet. */
+static const struct bucket *find(struct job *j, uint64_t bid, const struct snapshot **ret_snap)
+{
+        struct cluster *c = job_node(j)->cluster;
+        const struct snapshot *snap = cluster_pin(c);
+        const struct bucket *b = snapshot_bucket_by_id(snap, bid);
+
+        if (!b && cluster_rpc(c)) {
+                err_free(cluster_sync(c, clock_mono_ns() + SYNC_TIMEOUT_NS));
+                cluster_unpin(snap);
+                snap = cluster_pin(c);
+                b = snapshot_bucket_by_id(snap, bid);
+        }
+        *ret_snap = snap;
+        return b;
+}
 
 struct err *job__bucket(struct job *j, uint64_t bid, const struct snapshot **ret_snap, const struct bucket **ret)
 {
-        const struct snapshot *snap = cluster_pin(job_node(j)->cluster);
-        const struct bucket *b = snapshot_bucket_by_id(snap, bid);
+        const struct snapshot *snap;
+        const struct bucket *b = find(j, bid, &snap);
 
         if (!b) {
                 cluster_unpin(snap);
