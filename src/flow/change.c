@@ -1,7 +1,7 @@
 /* flow/change.c: what changes an object without writing content here: delete, custom metadata, another name.
  *
- * A new name may be another target's. Then the content is copied to it under the rules of an ordinary write, and the old
- * name is removed if it still is what was copied; if it is not, whoever changed it did so after the rename. */
+ * A new name may be another target's. Then the content is copied to it under the rules of an ordinary write, and the
+ * old name is removed if it still is what was copied; if it is not, whoever changed it did so after the rename. */
 #include "flow/priv.h"
 
 /* The wire's text for a delete differs from that of a read. */

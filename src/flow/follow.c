@@ -1,9 +1,9 @@
 /* flow/follow.c: what this node's store does when the cluster changes.
  *
- * With a snapshot: the epoch that changes record, tombstones, buckets that were destroyed. Half a minute after everything
- * is settled: deletes leave no tombstones any more, those that there are go, and moved markers with them. The delay
- * covers copies that are still on their way: what arrives later is refused by its sender, who is not pending any more
- * (peer_srv.c). */
+ * With a snapshot: the epoch that changes record, tombstones, buckets that were destroyed. Half a minute after all is
+ * settled: deletes leave no tombstones any more, those that there are go, and moved markers with them. The delay covers
+ * copies that are being installed at this moment; what arrives later is refused, since its sender is not pending any
+ * more (peer_srv.c). */
 #include "flow/priv.h"
 
 #include "flow/work.h"

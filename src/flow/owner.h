@@ -48,9 +48,9 @@ MUST_CHECK struct err *flow_leave(struct node *n, struct gate_pass pass);
 bool flow_enter_now(struct node *n, const struct snapshot *s, const struct bucket *b, struct str name,
                     int64_t now_mono_ns, struct gate_pass *ret) MUST_CHECK;
 
-/* Reads a content that lies at another member, as a stream of bytes [offset, offset + length): for readers, while a
- * large object moves. Should it arrive here meanwhile, it is read here. */
 struct flow_relay;
+/* Reads a content that lies at another member, as a stream of bytes [offset, offset + length): for readers, while a
+ * large object moves. Should it arrive here meanwhile, it is read here. CONFLICT: it does not lie there any more. */
 MUST_CHECK struct err *flow_relay_open(struct node *n, const struct cluster_member *from, const struct bucket *b,
                                        struct str name, struct arena *a, struct obj_meta *ret_meta,
                                        struct flow_relay **ret);
@@ -65,21 +65,21 @@ void flow_relay_close(struct flow_relay *r);
  * meanwhile; UNAVAILABLE: the owner is down, or not ready. */
 MUST_CHECK struct err *flow_hand_over(struct node *n, uint64_t bid, struct str name, uint64_t *ret_bytes);
 
+struct flow_moved {
+        uint64_t objects, bytes, left;
+};
+typedef bool flow_go_on_fn(void *arg, const struct flow_moved *so_far);
 /* One pass of rebalance over this node's records under the newest epoch: hands over everything foreign with up to
  * `workers` calls at a time; ret->left counts what could not be handed over (owner down, corrupt here). go_on may be
  * null; it is asked before each piece of work and may block to throttle; false: CANCELLED. Ends with CONFLICT when
  * `epoch` is not the newest (any more), UNAVAILABLE when it is not open in time. A pass with nothing left is reported to
  * the leader by the caller (cluster_report_clean). A pass that was ended begins anew: what has moved is gone. */
-struct flow_moved {
-        uint64_t objects, bytes, left;
-};
-MUST_CHECK struct err *flow_rebalance_pass(struct node *n, uint64_t epoch, unsigned workers,
-                                           bool (*go_on)(void *arg, const struct flow_moved *so_far), void *arg,
-                                           struct flow_moved *ret);
+MUST_CHECK struct err *flow_rebalance_pass(struct node *n, uint64_t epoch, unsigned workers, flow_go_on_fn *go_on,
+                                           void *arg, struct flow_moved *ret);
 
+struct rpc_server;
 /* The routes "/data/…" by which nodes serve each other (both ends are in flow/peer_*.c); added to the process's server
  * at start. EXISTS: they were added before. */
-struct rpc_server;
 MUST_CHECK struct err *flow_routes(struct node *n, struct rpc_server *s);
 /* Follows the cluster: sets the store's epoch and tombstones with each snapshot, purges after settling, drops destroyed
  * buckets. Called by the daemon's watcher, and once before it with `before` null: then nothing is dropped. Short. */

@@ -57,7 +57,8 @@ struct err *flow_open_read(struct node *n, const struct bucket *b, struct str na
                 struct err *e = flow_own(n, b, name, true, deadline, &own, &source);
                 if (e == NULL)
                         e = open_read(n, b, name, a, source, ret);
-                bool again = err_code(e) == ERR_CONFLICT || (err_code(e) == ERR_NOT_FOUND && !flow__is_current(n, &own));
+                bool again = err_code(e) == ERR_CONFLICT ||
+                             (err_code(e) == ERR_NOT_FOUND && !flow__is_current(n, &own));
                 if (!again || clock_mono_ns() >= deadline)
                         return flow__object_err(e, b, name);
                 err_free(e); /* it was handed over in between */
@@ -83,7 +84,8 @@ struct err *flow_head(struct node *n, const struct bucket *b, struct str name, s
                 if (e == NULL)
                         e = source == NULL ? store_head(n->store, &key, a, ret) :
                                              flow__peer_head(n, source, b, name, a, ret);
-                bool again = err_code(e) == ERR_CONFLICT || (err_code(e) == ERR_NOT_FOUND && !flow__is_current(n, &own));
+                bool again = err_code(e) == ERR_CONFLICT ||
+                             (err_code(e) == ERR_NOT_FOUND && !flow__is_current(n, &own));
                 if (!again || clock_mono_ns() >= deadline)
                         return flow__object_err(e, b, name);
                 err_free(e);

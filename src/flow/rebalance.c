@@ -230,7 +230,7 @@ static void send_queued(void *arg)
 }
 
 /* Whether the pass may go on; CANCELLED and CONFLICT end it. */
-static struct err *may_go_on(struct pass *p, bool (*go_on)(void *arg, const struct flow_moved *so_far), void *arg)
+static struct err *may_go_on(struct pass *p, flow_go_on_fn *go_on, void *arg)
 {
         struct flow_moved so_far;
         mutex_lock(&p->lock);
@@ -259,7 +259,7 @@ static void enqueue(struct pass *p, struct batch *b)
 
 struct walk {
         struct pass *pass;
-        bool (*go_on)(void *arg, const struct flow_moved *so_far);
+        flow_go_on_fn *go_on;
         void *arg;
         uint64_t bid;       /* where the next scan begins */
         struct buf after;
@@ -373,7 +373,7 @@ static void pass_fini(struct pass *p)
 }
 
 /* The pass itself; the lock and the list are ready. */
-static struct err *run_pass(struct pass *p, bool (*go_on)(void *arg, const struct flow_moved *so_far), void *arg)
+static struct err *run_pass(struct pass *p, flow_go_on_fn *go_on, void *arg)
 {
         struct walk w = { .pass = p, .go_on = go_on, .arg = arg };
         unsigned started = 0;
@@ -396,8 +396,7 @@ static struct err *run_pass(struct pass *p, bool (*go_on)(void *arg, const struc
         return p->failed;
 }
 
-struct err *flow_rebalance_pass(struct node *n, uint64_t epoch, unsigned workers,
-                                bool (*go_on)(void *arg, const struct flow_moved *so_far), void *arg,
+struct err *flow_rebalance_pass(struct node *n, uint64_t epoch, unsigned workers, flow_go_on_fn *go_on, void *arg,
                                 struct flow_moved *ret)
 {
         if (n->store == NULL) {
