@@ -98,8 +98,6 @@ struct err *flow_start(struct node *n)
         cond_init(&w->changed);
         list_init(&w->flights);
         n->work = w;
-        if (n->store == NULL)
-                return NULL;
         struct err *e = thread_start(&w->keeper, "flow", THREAD_OTHER, keep, n);
         if (e != NULL)
                 flow_stop(n);
