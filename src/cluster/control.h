@@ -254,6 +254,7 @@ uint64_t cluster_open_epoch(struct cluster *c);
 struct gate_pass {
         unsigned slot;
 };
+/* Into the gate; see struct gate_pass. */
 bool cluster_gate_enter(struct cluster *c, uint64_t epoch, struct gate_pass *ret) MUST_CHECK;
 /* See cluster_gate_enter. */
 void cluster_gate_leave(struct cluster *c, struct gate_pass pass);

@@ -153,9 +153,10 @@ static struct err *take_over(struct many *m)
 static void step_down(struct many *m)
 {
         atomic_store(&m->deciding, false);
-        LOCK_SCOPE(&m->lease);
+        mutex_lock(&m->lease);
         cluster__leases_follow(&m->leases);
         m->news_count = 0;
+        mutex_unlock(&m->lease);
         log_info("this process does not lead any more");
 }
 

@@ -11,6 +11,8 @@
 
 #include "api/api.h"
 #include "base/log.h"
+#include "flow/owner.h"
+#include "net/rpc.h"
 #include "os/clock.h"
 #include "os/sock.h"
 #include "os/sysinfo.h"
@@ -26,6 +28,10 @@ struct service {
         struct jobs *jobs;
         struct api *api;
         struct http_server *server;
+        struct rpc_server *rpc;
+        struct tls_ctx *cluster_tls;
+        struct http_server *cluster_server;
+        char cluster_address[300];
         char url[160];
 };
 
@@ -51,6 +57,8 @@ static void apply_watermarks(struct store *s, const struct config *c)
 static void on_change(void *arg, const struct snapshot *before, const struct snapshot *after)
 {
         struct service *v = arg;
+        if (v->node.store != NULL)
+                flow_follow(&v->node, before, after);
         if (before->config == after->config)
                 return;
         if (v->node.store != NULL)
@@ -71,6 +79,23 @@ static struct err *start_log(struct service *v)
         log_set_json(str_eq(s->log_format, STR("json")));
         struct logfile_options o = { .dir = s->log_dir.p, .name = "orlopd", .max_size = 64u << 20, .max_total = 512u << 20, .to_stderr = true };
         return logfile_open(&o, &v->log);
+}
+
+/* A typing error must not make a second cluster out of what should be a node of the first. */
+static struct err *check_beginning(const struct settings *s, const char *state_dir)
+{
+        char identity[4096];
+        if (s->cluster_listen.n == 0 && (s->init || s->join.n > 0 || (s->role.n > 0 && !str_eq(s->role, STR("both")))))
+                return err_new(ERR_INVALID, "--init, --join and --role want --cluster-listen HOST:PORT, by which the nodes reach each other");
+        if (s->role.n > 0 && !str_eq(s->role, STR("both")) && !str_eq(s->role, STR("proxy")) && !str_eq(s->role, STR("target")))
+                return err_new(ERR_INVALID, "--role: expecting both, proxy or target, not \"" STR_FMT "\"", STR_ARG(s->role));
+        if (s->init && s->join.n > 0)
+                return err_new(ERR_INVALID, "--init and --join exclude each other");
+        if (s->cluster_listen.n == 0 || s->init || s->join.n > 0)
+                return NULL;
+        if (snprintf(identity, sizeof(identity), "%s/orlop/control/identity.json", state_dir) >= (int)sizeof(identity) || access(identity, F_OK) == 0)
+                return NULL;
+        return err_new(ERR_INVALID, "%s belongs to no cluster yet: --init makes a new cluster, --join TOKEN joins one (orlop cluster token)", state_dir);
 }
 
 static struct err *check_exposure(const struct settings *s)
@@ -131,12 +156,55 @@ static struct err *public_address(struct service *v, struct cluster_addr *ret)
         return NULL;
 }
 
+static struct err *on_credentials(void *arg, const char *cert, const char *key, const char *ca)
+{
+        struct service *v = arg;
+        struct tls_pem pem = { cert, key, ca };
+        return v->cluster_tls != NULL ? tls_ctx_set_pem(v->cluster_tls, &pem) : tls_mutual_server_new(&pem, &v->cluster_tls);
+}
+
+static int64_t now_of(void *c)
+{
+        return cluster_time_ns(c);
+}
+
+static uint64_t largest_of(void *s)
+{
+        return store_clock_now(s);
+}
+
+static void observe_of(void *s, uint64_t hlc)
+{
+        store_clock_observe(s, hlc);
+}
+
 static struct err *open_cluster(struct service *v)
 {
         struct cluster_opts o = { .state_dir = v->set->state.n ? v->set->state.p : v->set->dirs[0].p, .config_base = config_base };
         o.config_arg = (void *)(uintptr_t)v->set;
         TRY(public_address(v, &o.addr[CLUSTER_NET_PUBLIC]));
         o.addr[CLUSTER_NET_DATA] = o.addr[CLUSTER_NET_CONTROL] = o.addr[CLUSTER_NET_PUBLIC];
+        if (v->rpc != NULL) {
+                struct str host;
+                uint16_t port;
+                TRY(sock_split_address(v->set->cluster_listen, &host, &port));
+                struct cluster_addr *a = &o.addr[CLUSTER_NET_CONTROL];
+                str_copy(a->host, sizeof(a->host), host);
+                snprintf(a->port, sizeof(a->port), "%u", (unsigned)port);
+                snprintf(a->url, sizeof(a->url), "https://%s:%u", a->host, (unsigned)port);
+                o.addr[CLUSTER_NET_DATA] = *a;
+                str_copy(v->cluster_address, sizeof(v->cluster_address), host);
+                o.cluster_host = v->cluster_address;
+                o.cluster_port = port;
+                o.rpc = v->rpc;
+                o.pool = v->pool;
+                o.join = v->set->join.n > 0 ? v->set->join.p : NULL;
+                o.non_electable = v->set->non_electable;
+                o.credentials = on_credentials;
+                o.credentials_arg = v;
+                o.role = str_eq(v->set->role, STR("proxy")) ? CLUSTER_ROLE_PROXY : str_eq(v->set->role, STR("target")) ? CLUSTER_ROLE_TARGET : CLUSTER_ROLE_BOTH;
+        }
+        TRY(check_beginning(v->set, o.state_dir));
         TRY(file_mkdir_all(o.state_dir, 0700));
         TRY_WRAP(cluster_open(&o, &v->node.cluster), "state in %s", o.state_dir);
         cluster_watch(v->node.cluster, on_change, v);
@@ -198,7 +266,7 @@ static struct err *open_store(struct service *v)
         if (v->set->cache_size.n > 0 && !str_size(v->set->cache_size, &cache))
                 return err_new(ERR_INVALID, "--cache-size: expecting a size such as 256MiB");
         struct store_options o = { .paths = paths, .labels = labels, .npaths = n, .known = known, .cluster_uuid = snap->uuid, .target_id = snap->target->id,
-                                   .node = (uint32_t)snap->target->digest, .cache_bytes = cache, .render = api_render_object };
+                                   .node = (uint32_t)snap->target->digest, .cache_bytes = cache, .render = api_render_object, .clock = { now_of, v->node.cluster } };
         struct err *e = store_open(&o, &v->node.store);
         for (size_t i = 0; e == NULL && i < snap->mountpath_count; i++) {
                 bool changed;
@@ -211,6 +279,10 @@ static struct err *open_store(struct service *v)
         TRY(e);
         apply_watermarks(v->node.store, snap->config);
         TRY(publish_mountpaths(v, snap));
+        if (v->rpc != NULL) {
+                cluster_set_stamps(v->node.cluster, largest_of, observe_of, v->node.store);
+                return NULL;
+        }
         uint64_t *bids = calloc(snap->bucket_count + 1, sizeof(*bids));
         if (bids == NULL)
                 return err_static(ERR_NO_MEMORY);
@@ -248,19 +320,48 @@ static struct err *start(struct service *v)
                 TRY(tls_server_new(s->tls_cert.p, s->tls_key.p, &v->tls));
         struct api_options ao = { .node = &v->node, .pool = v->pool, .log = v->log, .tls = v->tls, .shutdown = ask_to_end };
         struct http_app app;
+        if (s->cluster_listen.n > 0) {
+                TRY(rpc_server_new(&v->rpc));
+                ao.rpc = v->rpc;
+        }
         TRY(api_new(&ao, &v->api));
         api_app(v->api, &app);
         TRY(bind_server(v, &app));
         TRY(open_cluster(v));
-        TRY(open_store(v));
+        TRY(flow_start(&v->node));
+        {
+                AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(v->node.cluster);
+                if (snap->target != NULL) {
+                        TRY(open_store(v));
+                        flow_follow(&v->node, NULL, snap);
+                }
+        }
         TRY(jobs_new(&v->node, v->pool, &v->jobs));
+        if (v->rpc != NULL) {
+                TRY(flow_routes(&v->node, v->rpc));
+                TRY(jobs_join(v->jobs, v->rpc));
+        }
         v->node.stats.start_mono_ns = clock_mono_ns();
         TRY(api_ready(v->api, v->jobs, v->url, v->server));
+        if (v->rpc != NULL) {
+                struct http_listener l = { .address = s->cluster_listen.p, .tls = v->cluster_tls, .internal = true, .app = rpc_server_app(v->rpc) };
+                struct http_server_options so = { .listeners = &l, .nlisteners = 1, .loops = 1, .pool = v->pool };
+                TRY(http_server_new(&so, &v->cluster_server));
+                TRY(http_server_start(v->cluster_server));
+                TRY(cluster_start(v->node.cluster, clock_mono_ns() + 10 * NS_PER_SEC));
+        }
+        TRY(jobs_begin(v->jobs));
         return http_server_start(v->server);
 }
 
 static void stop(struct service *v)
 {
+        if (v->api != NULL)
+                api_stop(v->api);
+        if (v->node.cluster != NULL)
+                cluster_stop(v->node.cluster);
+        if (v->cluster_server != NULL)
+                http_server_stop(v->cluster_server, clock_mono_ns() + NS_PER_SEC);
         if (v->server != NULL)
                 http_server_stop(v->server, clock_mono_ns() + DRAIN_NS);
         if (v->jobs != NULL)
@@ -273,7 +374,12 @@ static void stop(struct service *v)
                 http_server_free(v->server);
         if (v->node.store != NULL)
                 store_close(v->node.store);
+        flow_stop(&v->node);
         cluster_close(v->node.cluster);
+        if (v->cluster_server != NULL)
+                http_server_free(v->cluster_server);
+        rpc_server_free(v->rpc);
+        tls_ctx_free(v->cluster_tls);
         api_free(v->api);
         tls_ctx_free(v->tls);
         if (v->log != NULL)
