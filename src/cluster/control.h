@@ -271,10 +271,12 @@ MUST_CHECK struct err *cluster_report_clean(struct cluster *c, uint64_t epoch);
 
 /* Leader: a token for one joiner or several; text in an arena string of the caller's buffer. ttl_ns > 0; uses 1 to 1,000. */
 MUST_CHECK struct err *cluster_token_new(struct cluster *c, int64_t ttl_ns, unsigned uses, struct buf *ret_text);
-/* Leader: sets and clears NODE_MAINTENANCE, NODE_DECOMMISSION, NODE_POST_REBALANCE, NODE_NON_ELECTABLE of a node (or of both nodes of a member, by the member's id). A target's set of
+/* Leader: sets and clears NODE_MAINTENANCE, NODE_DECOMMISSION, NODE_POST_REBALANCE, NODE_NON_ELECTABLE of a node (or of both nodes of a member, by
+ * the member's id). A target's set of
  * owners follows. NODE_NOT_FOUND; INVALID for the primary itself (maintenance, decommission). */
 MUST_CHECK struct err *cluster_node_set_flags(struct cluster *c, struct str id, unsigned set, unsigned clear);
-/* Leader: forgets a member for good: it leaves the map, its certificate is refused. While it may still hold something that nobody else has: CONFLICT unless lost is set (then that is
+/* Leader: forgets a member for good: it leaves the map, its certificate is refused. While it may still hold something that nobody else has: CONFLICT
+ * unless lost is set (then that is
  * gone). NODE_NOT_FOUND; INVALID for the primary itself. */
 MUST_CHECK struct err *cluster_member_remove(struct cluster *c, struct str id, bool lost);
 /* Leader: makes another proxy the primary. NODE_NOT_FOUND, INVALID (not a proxy, in maintenance). Itself: nothing happens. */

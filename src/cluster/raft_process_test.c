@@ -16,6 +16,12 @@
 
 #include "os/sock.h"
 
+/* Decimal digits that this program wrote itself. */
+static long long number(const char *text)
+{
+        return strtoll(text, NULL, 10);
+}
+
 enum op { OP_RAFT = 1, OP_PUT, OP_FENCE_GET, OP_STATUS, OP_ADD, OP_TRANSFER, OP_FRESH };
 struct hello {
         uint32_t op, port; /* OP_RAFT: a voter's stream; else a request follows */
@@ -89,7 +95,7 @@ static void note_x(void *arg, uint64_t index, bool whole, const struct doc *docs
 
 static struct err *dial_port(void *arg, uint64_t id, const char *address, int *ret_fd)
 {
-        unsigned port = (unsigned)atoi(strrchr(address, ':') + 1);
+        unsigned port = (unsigned)(int)number(strrchr(address, ':') + 1);
         struct hello h = { OP_RAFT, me.port, me.id };
 
         (void)arg;
@@ -162,12 +168,12 @@ static int node_main(char **argv)
         char address[32];
 
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
-        me.id = (uint64_t)atoi(argv[2]);
-        me.port = (unsigned)atoi(argv[4]);
+        me.id = (uint64_t)(int)number(argv[2]);
+        me.port = (unsigned)(int)number(argv[4]);
         pthread_mutex_init(&me.lock, NULL);
         snprintf(address, sizeof(address), "127.0.0.1:%u", me.port);
-        struct raft_options o = { .dir = argv[5], .id = me.id, .address = address, .bootstrap = atoi(argv[6]) != 0,
-                                  .election_ms = (unsigned)atoi(argv[7]), .heartbeat_ms = 50, .dial = dial_port,
+        struct raft_options o = { .dir = argv[5], .id = me.id, .address = address, .bootstrap = (int)number(argv[6]) != 0,
+                                  .election_ms = (unsigned)(int)number(argv[7]), .heartbeat_ms = 50, .dial = dial_port,
                                   .events.applied = note_x, .min_free_bytes = 1 };
         struct err *e = log_set_levels(STR("error"));
         if (!e)
@@ -176,7 +182,7 @@ static int node_main(char **argv)
                 log_err(LOG_ERROR, "test", e, "voter");
                 return 1;
         }
-        int listener = atoi(argv[3]);
+        int listener = (int)number(argv[3]);
         fcntl(listener, F_SETFL, 0);
         for (;;) {
                 pthread_t t;
@@ -287,7 +293,7 @@ static void procs_start(unsigned n)
         for (unsigned id = 1; id <= n; id++) {
                 char text[64];
                 assert_ok(sock_listen(STR("127.0.0.1:0"), false, 64, &procs[id].listener));
-                procs[id].port = (unsigned)atoi(strrchr(sock_local_text(procs[id].listener, text), ':') + 1);
+                procs[id].port = (unsigned)(int)number(strrchr(sock_local_text(procs[id].listener, text), ':') + 1);
                 fcntl(procs[id].listener, F_SETFD, 0);
                 proc_start(id, id == 1);
         }
