@@ -86,7 +86,8 @@ static void step_given(struct model *m, unsigned i)
         char name[32], hex[CKSUM_HEX_MAX], cb[4];
         struct expected *x = &m->x[i], n = { .record = true };
         struct obj_key key = test_key(name_of(i, name));
-        n.stamp.hlc = (x->record ? x->stamp.hlc : store_clock_now(m->t.s)) + rnd(m, 5) - 2;
+        /* Before the first write the clock says 0, which is no stamp. */
+        n.stamp.hlc = MAX(x->record ? x->stamp.hlc : store_clock_now(m->t.s), (uint64_t)3) + rnd(m, 5) - 2;
         n.stamp.node = (uint32_t)rnd(m, 3) + 6;
         int order = x->record ? stamp_cmp(n.stamp, x->stamp) : 1;
         bool wins = order > 0 || (order == 0 && x->moved);
