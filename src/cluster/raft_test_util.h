@@ -206,8 +206,9 @@ static inline int nodes_setup(void **state)
 static inline int nodes_teardown(void **state)
 {
         (void)state;
-        for (uint64_t id = 1; id <= NODES_MAX; id++) {
+        for (uint64_t id = 1; id <= NODES_MAX; id++)
                 node_close(id);
+        for (uint64_t id = 1; id <= NODES_MAX; id++) { /* now nobody dials any more */
                 mirror_clear(&nodes[id].mirror);
                 pthread_rwlock_destroy(&nodes[id].lock);
                 pthread_mutex_destroy(&nodes[id].mirror.lock);
