@@ -6,6 +6,7 @@ find_package(OpenSSL 3 REQUIRED)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(ISAL REQUIRED IMPORTED_TARGET libisal)
+pkg_check_modules(EXPAT REQUIRED IMPORTED_TARGET expat)
 pkg_check_modules(CMOCKA IMPORTED_TARGET cmocka) # without it no tests are built
 pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
 
