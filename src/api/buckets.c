@@ -57,13 +57,10 @@ static struct err *create(struct api_req *r)
         return NULL;
 }
 
+/* What it held is dropped by each target as it sees the change (flow/follow.c). */
 static struct err *destroy(struct api_req *r)
 {
-        uint64_t bid;
-
-        TRY(cluster_bucket_destroy(r->node->cluster, &r->bck, &bid));
-        if (r->node->store)
-                TRY(store_bucket_drop(r->node->store, bid));
+        TRY(cluster_bucket_destroy(r->node->cluster, &r->bck, NULL));
         api_reply_empty(r, 200);
         return NULL;
 }

@@ -11,8 +11,8 @@
 
 #include "api/api.h"
 #include "base/log.h"
+#include "daemon/cluster_port.h"
 #include "flow/owner.h"
-#include "net/rpc.h"
 #include "os/clock.h"
 #include "os/sock.h"
 #include "os/sysinfo.h"
@@ -28,10 +28,7 @@ struct service {
         struct jobs *jobs;
         struct api *api;
         struct http_server *server;
-        struct rpc_server *rpc;
-        struct tls_ctx *cluster_tls;
-        struct http_server *cluster_server;
-        char cluster_address[300];
+        struct cluster_port *port; /* null: a cluster of one */
         char url[160];
 };
 
@@ -81,23 +78,6 @@ static struct err *start_log(struct service *v)
         return logfile_open(&o, &v->log);
 }
 
-/* A typing error must not make a second cluster out of what should be a node of the first. */
-static struct err *check_beginning(const struct settings *s, const char *state_dir)
-{
-        char identity[4096];
-        if (s->cluster_listen.n == 0 && (s->init || s->join.n > 0 || (s->role.n > 0 && !str_eq(s->role, STR("both")))))
-                return err_new(ERR_INVALID, "--init, --join and --role want --cluster-listen HOST:PORT, by which the nodes reach each other");
-        if (s->role.n > 0 && !str_eq(s->role, STR("both")) && !str_eq(s->role, STR("proxy")) && !str_eq(s->role, STR("target")))
-                return err_new(ERR_INVALID, "--role: expecting both, proxy or target, not \"" STR_FMT "\"", STR_ARG(s->role));
-        if (s->init && s->join.n > 0)
-                return err_new(ERR_INVALID, "--init and --join exclude each other");
-        if (s->cluster_listen.n == 0 || s->init || s->join.n > 0)
-                return NULL;
-        if (snprintf(identity, sizeof(identity), "%s/orlop/control/identity.json", state_dir) >= (int)sizeof(identity) || access(identity, F_OK) == 0)
-                return NULL;
-        return err_new(ERR_INVALID, "%s belongs to no cluster yet: --init makes a new cluster, --join TOKEN joins one (orlop cluster token)", state_dir);
-}
-
 static struct err *check_exposure(const struct settings *s)
 {
         struct str host;
@@ -139,28 +119,15 @@ static struct err *public_address(struct service *v, struct cluster_addr *ret)
         uint16_t port;
         struct str url = v->set->public_url;
         struct str address = str_of(http_server_address(v->server, 0, bound));
-        if (url.n > 0) {
-                ptrdiff_t scheme = str_find_str(url, STR("://"));
-                if (scheme < 0)
-                        return err_new(ERR_INVALID, "--public-url: expecting http://host:port or https://host:port");
-                address = str_skip(url, (size_t)scheme + 3);
-        }
-        TRY_WRAP(sock_split_address(address, &host, &port), "public address");
-        if (str_eq(host, STR("0.0.0.0")) || str_eq(host, STR("::")))
-                host = str_of(sock_host_ip(ip));
+        if (url.n > 0 && str_find_str(url, STR("://")) < 0)
+                return err_new(ERR_INVALID, "--public-url: expecting http://host:port or https://host:port");
+        TRY_WRAP(address_told(url, address, ip, &host, &port), "public address");
         bool v6 = str_find(host, ':') >= 0;
         str_copy(ret->host, sizeof(ret->host), host);
         snprintf(ret->port, sizeof(ret->port), "%u", (unsigned)port);
         snprintf(ret->url, sizeof(ret->url), "%s://%s%s%s:%u", v->tls ? "https" : "http", v6 ? "[" : "", ret->host, v6 ? "]" : "", (unsigned)port);
         str_copy(v->url, sizeof(v->url), str_of(ret->url));
         return NULL;
-}
-
-static struct err *on_credentials(void *arg, const char *cert, const char *key, const char *ca)
-{
-        struct service *v = arg;
-        struct tls_pem pem = { cert, key, ca };
-        return v->cluster_tls != NULL ? tls_ctx_set_pem(v->cluster_tls, &pem) : tls_mutual_server_new(&pem, &v->cluster_tls);
 }
 
 static int64_t now_of(void *c)
@@ -178,33 +145,19 @@ static void observe_of(void *s, uint64_t hlc)
         store_clock_observe(s, hlc);
 }
 
+static const char *state_dir(const struct settings *s)
+{
+        return s->state.n > 0 ? s->state.p : s->dirs[0].p;
+}
+
 static struct err *open_cluster(struct service *v)
 {
-        struct cluster_opts o = { .state_dir = v->set->state.n ? v->set->state.p : v->set->dirs[0].p, .config_base = config_base };
+        struct cluster_opts o = { .state_dir = state_dir(v->set), .config_base = config_base };
         o.config_arg = (void *)(uintptr_t)v->set;
         TRY(public_address(v, &o.addr[CLUSTER_NET_PUBLIC]));
         o.addr[CLUSTER_NET_DATA] = o.addr[CLUSTER_NET_CONTROL] = o.addr[CLUSTER_NET_PUBLIC];
-        if (v->rpc != NULL) {
-                struct str host;
-                uint16_t port;
-                TRY(sock_split_address(v->set->cluster_listen, &host, &port));
-                struct cluster_addr *a = &o.addr[CLUSTER_NET_CONTROL];
-                str_copy(a->host, sizeof(a->host), host);
-                snprintf(a->port, sizeof(a->port), "%u", (unsigned)port);
-                snprintf(a->url, sizeof(a->url), "https://%s:%u", a->host, (unsigned)port);
-                o.addr[CLUSTER_NET_DATA] = *a;
-                str_copy(v->cluster_address, sizeof(v->cluster_address), host);
-                o.cluster_host = v->cluster_address;
-                o.cluster_port = port;
-                o.rpc = v->rpc;
-                o.pool = v->pool;
-                o.join = v->set->join.n > 0 ? v->set->join.p : NULL;
-                o.non_electable = v->set->non_electable;
-                o.credentials = on_credentials;
-                o.credentials_arg = v;
-                o.role = str_eq(v->set->role, STR("proxy")) ? CLUSTER_ROLE_PROXY : str_eq(v->set->role, STR("target")) ? CLUSTER_ROLE_TARGET : CLUSTER_ROLE_BOTH;
-        }
-        TRY(check_beginning(v->set, o.state_dir));
+        if (v->port != NULL)
+                cluster_port_options(v->port, v->pool, &o);
         TRY(file_mkdir_all(o.state_dir, 0700));
         TRY_WRAP(cluster_open(&o, &v->node.cluster), "state in %s", o.state_dir);
         cluster_watch(v->node.cluster, on_change, v);
@@ -279,18 +232,8 @@ static struct err *open_store(struct service *v)
         TRY(e);
         apply_watermarks(v->node.store, snap->config);
         TRY(publish_mountpaths(v, snap));
-        if (v->rpc != NULL) {
-                cluster_set_stamps(v->node.cluster, largest_of, observe_of, v->node.store);
-                return NULL;
-        }
-        uint64_t *bids = calloc(snap->bucket_count + 1, sizeof(*bids));
-        if (bids == NULL)
-                return err_static(ERR_NO_MEMORY);
-        for (size_t i = 0; i < snap->bucket_count; i++)
-                bids[i] = snap->buckets[i]->bid;
-        e = store_buckets_keep(v->node.store, bids, (unsigned)snap->bucket_count);
-        free(bids);
-        return e;
+        cluster_set_stamps(v->node.cluster, largest_of, observe_of, v->node.store);
+        return NULL;
 }
 
 /* Requests ask for the end this way; the main thread is waiting for signals. */
@@ -320,10 +263,8 @@ static struct err *start(struct service *v)
                 TRY(tls_server_new(s->tls_cert.p, s->tls_key.p, &v->tls));
         struct api_options ao = { .node = &v->node, .pool = v->pool, .log = v->log, .tls = v->tls, .shutdown = ask_to_end };
         struct http_app app;
-        if (s->cluster_listen.n > 0) {
-                TRY(rpc_server_new(&v->rpc));
-                ao.rpc = v->rpc;
-        }
+        TRY(cluster_port_new(s, state_dir(s), &v->port));
+        ao.rpc = cluster_port_rpc(v->port);
         TRY(api_new(&ao, &v->api));
         api_app(v->api, &app);
         TRY(bind_server(v, &app));
@@ -337,19 +278,15 @@ static struct err *start(struct service *v)
                 }
         }
         TRY(jobs_new(&v->node, v->pool, &v->jobs));
-        if (v->rpc != NULL) {
-                TRY(flow_routes(&v->node, v->rpc));
-                TRY(jobs_join(v->jobs, v->rpc));
+        if (v->port != NULL) {
+                TRY(flow_routes(&v->node, ao.rpc));
+                TRY(jobs_join(v->jobs, ao.rpc));
+        } else {
+                TRY(flow_keep_buckets(&v->node, 0));
         }
         v->node.stats.start_mono_ns = clock_mono_ns();
         TRY(api_ready(v->api, v->jobs, v->url, v->server));
-        if (v->rpc != NULL) {
-                struct http_listener l = { .address = s->cluster_listen.p, .tls = v->cluster_tls, .internal = true, .app = rpc_server_app(v->rpc) };
-                struct http_server_options so = { .listeners = &l, .nlisteners = 1, .loops = 1, .pool = v->pool };
-                TRY(http_server_new(&so, &v->cluster_server));
-                TRY(http_server_start(v->cluster_server));
-                TRY(cluster_start(v->node.cluster, clock_mono_ns() + 10 * NS_PER_SEC));
-        }
+        TRY(cluster_port_start(v->port, &v->node, v->pool));
         TRY(jobs_begin(v->jobs));
         return http_server_start(v->server);
 }
@@ -360,8 +297,7 @@ static void stop(struct service *v)
                 api_stop(v->api);
         if (v->node.cluster != NULL)
                 cluster_stop(v->node.cluster);
-        if (v->cluster_server != NULL)
-                http_server_stop(v->cluster_server, clock_mono_ns() + NS_PER_SEC);
+        cluster_port_stop(v->port);
         if (v->server != NULL)
                 http_server_stop(v->server, clock_mono_ns() + DRAIN_NS);
         if (v->jobs != NULL)
@@ -376,10 +312,7 @@ static void stop(struct service *v)
                 store_close(v->node.store);
         flow_stop(&v->node);
         cluster_close(v->node.cluster);
-        if (v->cluster_server != NULL)
-                http_server_free(v->cluster_server);
-        rpc_server_free(v->rpc);
-        tls_ctx_free(v->cluster_tls);
+        cluster_port_free(v->port);
         api_free(v->api);
         tls_ctx_free(v->tls);
         if (v->log != NULL)

@@ -31,6 +31,7 @@ static const struct setting table[] = {
         TEXT("loops", "ORLOP_LOOPS", loops, "N", "event loops (default: one per core)"),
         TEXT("cache-size", "ORLOP_CACHE_SIZE", cache_size, "SIZE", "memory for cached contents (default 64MiB)"),
         TEXT("cluster-listen", "ORLOP_CLUSTER_LISTEN", cluster_listen, "HOST:PORT", "port for the other nodes of the cluster (default: none, a cluster of one)"),
+        TEXT("cluster-url", "ORLOP_CLUSTER_URL", cluster_url, "HOST:PORT", "what other nodes are told to connect to (default: from --cluster-listen)"),
         TEXT("role", "ORLOP_ROLE", role, "both|proxy|target", "what a new node does (default both)"),
         TEXT("join", "ORLOP_JOIN", join, "TOKEN", "a new node joins the cluster that gave this token (orlop cluster token)"),
         SWITCH("init", "ORLOP_INIT", init, "a new node with a cluster port makes a new cluster"),

@@ -166,15 +166,41 @@ void flow_follow(struct node *n, const struct snapshot *before, const struct sna
                 drop_destroyed(n, before, after);
 }
 
-struct err *flow_keep_buckets(struct node *n)
+static struct err *note_bucket(void *arg, uint64_t bid)
 {
+        struct buf *ids = arg;
+        buf_add(ids, &bid, sizeof(bid));
+        return buf_err(ids);
+}
+
+static int by_id(const void *a, const void *b)
+{
+        uint64_t x, y;
+        memcpy(&x, a, sizeof(x));
+        memcpy(&y, b, sizeof(y));
+        return (x > y) - (x < y);
+}
+
+/* What lies here is listed before the state is brought up to date: whatever it belongs to was made before, so that the
+ * state that comes next knows it, or it was destroyed. */
+struct err *flow_keep_buckets(struct node *n, int64_t deadline_mono_ns)
+{
+        AUTO_BUF struct buf ids = BUF_INIT;
         if (n->store == NULL)
                 return NULL;
+        TRY(store_buckets_each(n->store, note_bucket, &ids));
+        TRY(cluster_sync(n->cluster, deadline_mono_ns));
         AUTO_SNAPSHOT const struct snapshot *s = cluster_pin(n->cluster);
-        AUTO_FREE uint64_t *bids = calloc(s->bucket_count + 1, sizeof(*bids));
-        if (bids == NULL)
-                return err_static(ERR_NO_MEMORY);
-        for (size_t i = 0; i < s->bucket_count; i++)
-                bids[i] = s->buckets[i]->bid;
-        return store_buckets_keep(n->store, bids, (unsigned)s->bucket_count);
+        if (ids.n > 0)
+                qsort(ids.p, ids.n / sizeof(uint64_t), sizeof(uint64_t), by_id);
+        for (size_t at = 0; at < ids.n; at += sizeof(uint64_t)) {
+                uint64_t bid;
+                memcpy(&bid, ids.p + at, sizeof(bid));
+                bool again = at > 0 && by_id(ids.p + at - sizeof(bid), &bid) == 0; /* on several disks */
+                if (again || snapshot_bucket_by_id(s, bid) != NULL)
+                        continue;
+                log_info("bucket %016lx was destroyed while this node was away: its objects go", (unsigned long)bid);
+                TRY(store_bucket_drop(n->store, bid));
+        }
+        return NULL;
 }

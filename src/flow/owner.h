@@ -84,8 +84,9 @@ MUST_CHECK struct err *flow_routes(struct node *n, struct rpc_server *s);
 /* Follows the cluster: sets the store's epoch and tombstones with each snapshot, purges after settling, drops destroyed
  * buckets. Called by the daemon's watcher, and once before it with `before` null: then nothing is dropped. Short. */
 void flow_follow(struct node *n, const struct snapshot *before, const struct snapshot *after);
-/* Drops what lies here of buckets that do not exist: for a node that was away. Once the state is known to be current
- * (cluster_sync), never before: an old state lacks buckets that hold objects. */
-MUST_CHECK struct err *flow_keep_buckets(struct node *n);
+/* Drops what lies here of buckets that do not exist: for a node that was away. The state is brought up to date first
+ * (cluster_sync): an old one lacks buckets that hold objects. May run beside everything else. UNAVAILABLE when no leader
+ * answers until the deadline: nothing was dropped. */
+MUST_CHECK struct err *flow_keep_buckets(struct node *n, int64_t deadline_mono_ns);
 
 #endif

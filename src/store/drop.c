@@ -157,17 +157,9 @@ void store__drop_run(struct store *s)
         store__trash_kick(s);
 }
 
-static bool wanted(const uint64_t *bids, unsigned n, uint64_t bid)
-{
-        for (unsigned i = 0; i < n; i++)
-                if (bids[i] == bid)
-                        return true;
-        return false;
-}
-
-/* Drops the buckets of one family of one mountpath that are not wanted: one seek per bucket. */
-static struct err *keep_on(struct store *s, struct mountpath *mp, enum records_family f, const uint64_t *bids,
-                           unsigned n)
+/* The buckets of one family of one mountpath: one seek per bucket. */
+static struct err *each_on(struct store *s, struct mountpath *mp, enum records_family f,
+                           struct err *(*fn)(void *arg, uint64_t bid), void *arg)
 {
         struct records_iter *it;
         char kb[RECORD_KEY_MAX];
@@ -177,11 +169,8 @@ static struct err *keep_on(struct store *s, struct mountpath *mp, enum records_f
         while (!e && records_iter_valid(it)) {
                 struct obj_key key;
                 e = record_key_parse(records_iter_key(it), &key);
-                if (!e && !wanted(bids, n, key.bid) && !store__dropped(s, key.bid)) {
-                        log_warn("%s: removes a bucket that nobody knows (id %016llx)", mp->path,
-                                 (unsigned long long)key.bid);
-                        e = store_bucket_drop(s, key.bid);
-                }
+                if (!e && !store__dropped(s, key.bid))
+                        e = fn(arg, key.bid);
                 if (e || key.bid == UINT64_MAX)
                         break;
                 records_iter_seek(it, record_key_bound(key.bid + 1, STR_NONE, kb));
@@ -191,16 +180,16 @@ static struct err *keep_on(struct store *s, struct mountpath *mp, enum records_f
         return e;
 }
 
-struct err *store_buckets_keep(struct store *s, const uint64_t *bids, unsigned n)
+struct err *store_buckets_each(struct store *s, struct err *(*fn)(void *arg, uint64_t bid), void *arg)
 {
         struct err *e = NULL;
         for (unsigned i = 0; i < atomic_load(&s->nmp) && !e; i++) {
                 struct mountpath *mp = s->mp[i];
                 if (!mountpath_enter(mp))
                         continue;
-                e = keep_on(s, mp, RECORDS_OBJECTS, bids, n);
+                e = each_on(s, mp, RECORDS_OBJECTS, fn, arg);
                 if (!e)
-                        e = keep_on(s, mp, RECORDS_UPLOADS, bids, n);
+                        e = each_on(s, mp, RECORDS_UPLOADS, fn, arg);
                 mountpath_leave(mp);
         }
         return e;

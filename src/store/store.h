@@ -243,8 +243,8 @@ MUST_CHECK struct err *store_scan_close(struct scan *sc);
 /* Forgets a bucket: all its objects and uploads are gone for readers of that id at once (the caller has unpublished
  * it), removed in the background, also after a restart. */
 MUST_CHECK struct err *store_bucket_drop(struct store *s, uint64_t bid);
-/* At start: drops every bucket id found on disk that is not in the list. */
-MUST_CHECK struct err *store_buckets_keep(struct store *s, const uint64_t *bids, unsigned n);
+/* Visits the id of each bucket of which something lies here and that is not dropped; an id may come more than once. */
+MUST_CHECK struct err *store_buckets_each(struct store *s, struct err *(*fn)(void *arg, uint64_t bid), void *arg);
 
 /* ---- mountpaths and space ---- */
 enum mountpath_state { MOUNTPATH_ACTIVE, MOUNTPATH_DISABLED, MOUNTPATH_FAILED };
