@@ -2,8 +2,9 @@
  * member. */
 #include "api/nodes.h"
 
-static void write_member(struct json_w *w, const struct snapshot *s, const struct cluster_member *m)
+static void write_member(struct api_req *r, struct json_w *w, const struct cluster_member *m)
 {
+        const struct snapshot *s = r->snap;
         const struct cluster_member *leader = cluster_leader(s);
         jw_object(w, NULL);
         jw_cstr(w, "id", m->id);
@@ -13,6 +14,7 @@ static void write_member(struct json_w *w, const struct snapshot *s, const struc
         jw_uint(w, "port", m->port);
         jw_bool(w, "up", m->up);
         jw_bool(w, "voter", m->voter);
+        jw_bool(w, "votes", cluster_member_votes(r->node->cluster, m));
         jw_bool(w, "primary", leader == m);
         jw_uint(w, "proxy_flags", m->proxy_flags);
         jw_uint(w, "target_flags", m->target_flags);
@@ -50,7 +52,7 @@ static struct err *get_cluster(struct api_req *r)
         jw_cstr(&w, "member", s->member_id);
         jw_array(&w, "members");
         for (unsigned i = 0; i < s->member_count; i++)
-                write_member(&w, s, &s->members[i]);
+                write_member(r, &w, &s->members[i]);
         jw_array_end(&w);
         jw_object(&w, "placement");
         write_placement(&w, &s->placement, false);

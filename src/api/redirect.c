@@ -54,6 +54,8 @@ void api__route(struct api *a, const struct snapshot *s, const struct http_req *
         bool direct = s->proxy == NULL && !is_read(rq); /* a change, to what is no proxy */
         if (sign == SIGN_BAD) {
                 ret->kind = ROUTE_FORBIDDEN;
+        } else if (sign == SIGN_LATER) {
+                ret->kind = ROUTE_EARLY;
         } else if (direct && !is_marked(rq)) {
                 ret->kind = ROUTE_UNMARKED;
         } else if (direct && sign != SIGN_GOOD && s->key_count > 0) {
@@ -291,6 +293,8 @@ static struct err *refusal(struct api_req *r, enum route_kind kind)
                                STR_ARG(r->rq->head->method_text));
         if (kind == ROUTE_FORBIDDEN)
                 return err_new(ERR_DIRECT_ACCESS, "direct target access denied");
+        if (kind == ROUTE_EARLY)
+                return err_new(ERR_UNAVAILABLE, "the key by which the redirect was signed is not known here yet");
         return err_new(ERR_UNAVAILABLE, "%s/" STR_FMT ": no target of the cluster owns it at the moment",
                        bck_text(&r->bucket->bck, text), STR_ARG(r->object));
 }
@@ -331,6 +335,7 @@ struct err *api__route_object(struct api_req *r, bool *ret_done)
                 return redirect_to(r, w.owner, w.hops);
         case ROUTE_UNMARKED:
         case ROUTE_FORBIDDEN:
+        case ROUTE_EARLY:
         case ROUTE_LOST:
                 break;
         }

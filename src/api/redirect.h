@@ -12,6 +12,7 @@ enum route_kind {
         ROUTE_AWAY,      /* to `owner` */
         ROUTE_UNMARKED,  /* a change that comes to a target but not by a redirect */
         ROUTE_FORBIDDEN, /* the signature is missing where it must be, or bad */
+        ROUTE_EARLY,     /* signed by a key of a state that has not come here yet */
         ROUTE_LOST       /* redirected too often already, or nobody owns it */
 };
 struct route {

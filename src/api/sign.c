@@ -192,7 +192,9 @@ enum sign_result api__sign_check(const struct snapshot *s, const struct sign_req
         if (!parse_x(param(rq->query, "x"), &c, &id) || !from_base36(param(rq->query, "vpams"), &c.smap_version))
                 return SIGN_BAD;
         const struct cluster_key *key = find_key(s, id);
-        if (key == NULL || u.n != SIGN_HMAC_CHARS)
+        if (key == NULL)
+                return c.index > s->index ? SIGN_LATER : SIGN_BAD;
+        if (u.n != SIGN_HMAC_CHARS)
                 return SIGN_BAD;
         write_text(&t, rq, rq->query, &count);
         if (t.bad || count != 1)

@@ -32,7 +32,12 @@ struct sign_claims {
         int64_t expiry_s;             /* cluster time */
         unsigned hops;                /* redirects so far, this one counted */
 };
-enum sign_result { SIGN_NONE, SIGN_GOOD, SIGN_BAD };
+enum sign_result {
+        SIGN_NONE,
+        SIGN_GOOD,
+        SIGN_BAD,
+        SIGN_LATER, /* by a key of a later state than s, as it says: whether it is good can not be told yet */
+};
 
 /* Judges a request's signature by the newest two keys of s at this moment of cluster time. SIGN_NONE: it carries none
  * (no parameter u). *ret is set when it is good. */

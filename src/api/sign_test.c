@@ -121,6 +121,12 @@ static void test_keys(void **state)
         buf_fini(&u.url);
         make(&u, &now);
         assert_int_equal(check(&now, HTTP_PUT, u.path, u.query, 11, "tgt00001", NOW), SIGN_GOOD);
+        /* A node that was away meets the new key before it has the state that brought it: not bad, too early. */
+        struct snapshot old = snapshot_of(2, 1);
+        old.index = now.index - 1;
+        assert_int_equal(check(&old, HTTP_PUT, u.path, u.query, 11, "tgt00001", NOW), SIGN_LATER);
+        old.index = now.index;
+        assert_int_equal(check(&old, HTTP_PUT, u.path, u.query, 11, "tgt00001", NOW), SIGN_BAD);
         assert_true(str_find_str(u.query, STR("-k2aaaaaa&u=")) > 0);
         buf_fini(&u.url);
 }

@@ -241,6 +241,8 @@ MUST_CHECK struct err *cluster_smap_bump(struct cluster *c);
 const struct cluster_member *cluster_leader(const struct snapshot *s);
 /* Whether this process leads and may decide: cheap; any thread. */
 bool cluster_is_leader(struct cluster *c);
+/* Whether a member takes part in decisions, as far as this process knows: who is a proxy knows it of all, others of nobody. Any thread. */
+bool cluster_member_votes(struct cluster *c, const struct cluster_member *m);
 /* Whether this process may act on keys at this moment (clock_mono): it holds a lease. Always true for a cluster of one. One atomic
  * load: loops too. */
 bool cluster_has_lease(struct cluster *c, int64_t now_mono_ns);

@@ -14,15 +14,17 @@
 
 #define TICK_NS (NS_PER_SEC / 10)
 #define SLOW_NS NS_PER_SEC
-#define CEILING_AHEAD_NS (120 * NS_PER_SEC)
+/* Time may jump by so much with a new leader: less than what signed redirects live. */
+#define CEILING_AHEAD_NS (20 * NS_PER_SEC)
 #define PURGE_AFTER_NS (30 * NS_PER_SEC)
 #define VOTER_WAIT_NS (8 * NS_PER_SEC)
 
 void cluster__duty_kick(struct many *m)
 {
         LOCK_SCOPE(&m->lease);
-        m->duty_kicked = true;
+        m->duty_kicked = m->voters_kicked = true;
         cond_signal(&m->duty_now);
+        cond_signal(&m->voters_now);
 }
 
 /* ---- taking over ---- */
@@ -71,8 +73,10 @@ static struct err *tell_leases(struct many *m, bool lead)
         if (!e) {
                 LOCK_SCOPE(&m->lease);
                 e = cluster__leases_state(&m->leases, list, n, clock_mono_ns());
-                if (!e && lead)
-                        cluster__leases_lead(&m->leases, clock_mono_ns());
+                if (!e && lead) {
+                        cluster__leases_lead(&m->leases, clock_mono_ns(), m->founder);
+                        m->founder = false;
+                }
                 before = m->leases.open;
                 open = e ? before : cluster__leases_open(&m->leases, clock_mono_ns(), &epochs);
                 cluster__epochs_fini(&epochs);
@@ -278,14 +282,15 @@ static unsigned candidates(struct many *m, struct voter_candidate *list, char (*
         return n;
 }
 
-static void voters(struct many *m)
+/* One step. True: it was made, and there may be another one. */
+static bool voters(struct many *m)
 {
         enum { MAX_PROXIES = 64 };
         static const char *const words[] = { "", "add", "remove" };
         struct voter_candidate list[MAX_PROXIES];
         char(*addresses)[272] = calloc(MAX_PROXIES, sizeof(*addresses));
         if (!addresses)
-                return;
+                return false;
         unsigned n = candidates(m, list, addresses, MAX_PROXIES), at = 0;
         uint64_t id = 0;
         enum voter_step step = cluster__voters_step(list, n, &id);
@@ -297,10 +302,12 @@ static void voters(struct many *m)
                 e = engine_voter_add(m->engine, id, addresses[at], deadline);
         else if (step == VOTER_REMOVE)
                 e = engine_voter_remove(m->engine, id, deadline);
-        if (step != VOTER_NOTHING && !e)
+        bool made = step != VOTER_NOTHING && !e;
+        if (made)
                 log_info("%s voter %s", words[step], addresses[at]);
         log_err(LOG_WARN, LOG_FOLDER, e, "%s voter %s", words[step], at < n ? addresses[at] : "");
         free(addresses);
+        return made;
 }
 
 /* ---- slow duties ---- */
@@ -353,10 +360,13 @@ static void voters_main(void *arg)
 {
         struct many *m = arg;
         while (!atomic_load(&m->stopping)) {
-                if (cluster__many_leads(m))
-                        voters(m);
-                for (unsigned i = 0; i < 10 && !atomic_load(&m->stopping); i++)
-                        clock_sleep_ns(NS_PER_SEC / 10);
+                if (cluster__many_leads(m) && voters(m))
+                        continue;
+                LOCK_SCOPE(&m->lease);
+                while (!m->voters_kicked && !atomic_load(&m->stopping))
+                        if (!cond_wait_until(&m->voters_now, &m->lease, clock_mono_ns() + SLOW_NS))
+                                break;
+                m->voters_kicked = false;
         }
 }
 

@@ -86,7 +86,7 @@ static void test_leases(void **state)
         int64_t t = 1000 * NS_PER_SEC;
         leases_of(&l, true, 1, t);
         assert_int_equal(cluster__leases_beat(&l, t, true, "m-a", 1, 1), LEASE_NOT_LEADER);
-        cluster__leases_lead(&l, t);
+        cluster__leases_lead(&l, t, false);
         assert_int_equal(cluster__leases_beat(&l, t, false, "m-a", 1, 1), LEASE_NOT_LEADER);
         assert_int_equal(cluster__leases_beat(&l, t, true, "m-x", 1, 1), LEASE_UNKNOWN);
         assert_int_equal(cluster__leases_beat(&l, t, true, "m-a", 5, 1), LEASE_GIVEN);
@@ -130,7 +130,7 @@ static void test_openings(void **state)
         leases_of(&l, true, 1, t);
         assert_ok(cluster__epochs_first(&e, ab, 2));
         assert_int_equal(cluster__leases_open(&l, t, &e), 0);
-        cluster__leases_lead(&l, t);
+        cluster__leases_lead(&l, t, false);
         assert_int_equal(cluster__leases_open(&l, t, &e), 1); /* nothing earlier: nothing to wait for */
         assert_ok(cluster__epochs_change(&e, abc, 3, false, &changed));
         assert_int_equal(cluster__leases_open(&l, t, &e), 1);
@@ -154,7 +154,7 @@ static void test_openings(void **state)
         assert_int_equal(cluster__leases_open(&l, t + LEASE_GRACE_NS, &e), 4);
         /* A new leader does not know what was opened before. */
         cluster__leases_follow(&l);
-        cluster__leases_lead(&l, t);
+        cluster__leases_lead(&l, t, false);
         assert_int_equal(cluster__leases_open(&l, t, &e), 0);
         cluster__epochs_fini(&e);
         cluster__leases_fini(&l);

@@ -23,12 +23,12 @@ static void hold_back(struct leases *l, int64_t now_ns)
         l->not_before_ns = MAX(l->not_before_ns, now_ns + LEASE_GRACE_NS);
 }
 
-void cluster__leases_lead(struct leases *l, int64_t now_ns)
+void cluster__leases_lead(struct leases *l, int64_t now_ns, bool first)
 {
         l->leading = true;
         l->open = 0;
         l->last_tick_ns = now_ns;
-        l->not_before_ns = now_ns + LEASE_GRACE_NS;
+        l->not_before_ns = first ? now_ns : now_ns + LEASE_GRACE_NS;
         for (unsigned i = 0; i < l->n; i++) {
                 l->list[i].heard_ever = false;
                 l->list[i].heard_ns = now_ns;

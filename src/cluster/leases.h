@@ -51,8 +51,9 @@ struct lease_member {
 };
 /* Empties it. */
 void cluster__leases_fini(struct leases *l);
-/* Leadership begins (again). */
-void cluster__leases_lead(struct leases *l, int64_t now_ns);
+/* Leadership begins (again). first: no process has ever led this cluster before, so no lease can be under way; then there
+ * is no time of grace. */
+void cluster__leases_lead(struct leases *l, int64_t now_ns, bool first);
 /* Leadership ends. */
 void cluster__leases_follow(struct leases *l);
 /* The state as it is now; list sorted by id. Who is new, or up again, counts as heard at this moment. A member that

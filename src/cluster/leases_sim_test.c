@@ -163,7 +163,7 @@ static void elect(int to)
         w.cur = to;
         w.l[to].fresh_until_us = INT64_MAX;
         tell(&w.l[to], w.n - 1);
-        cluster__leases_lead(&w.l[to].l, w.l[to].p.clock);
+        cluster__leases_lead(&w.l[to].l, w.l[to].p.clock, false);
         w.changes++;
 }
 
@@ -423,7 +423,8 @@ static void compact(void)
                 w.t[i].seen -= oldest;
 }
 
-static void begin(void)
+/* young: as a cluster begins: one target founds it, the others join. */
+static void begin(bool young)
 {
         memset(&w, 0, sizeof(w));
         w.s = calloc(STATES, sizeof(*w.s));
@@ -432,11 +433,11 @@ static void begin(void)
         for (int i = 0; i < TARGETS; i++) {
                 snprintf(names[i], sizeof(names[i]), "target%d", i);
                 ids[i] = names[i];
-                w.s[0].up[i] = true;
+                w.s[0].up[i] = !young || i == 0;
                 w.t[i].p = (struct process){ 1, (int64_t)rnd(1000) * NS_PER_SEC, 0 };
                 cluster__gate_init(&w.t[i].g);
         }
-        assert_ok(cluster__epochs_first(&w.s[0].e, ids, TARGETS));
+        assert_ok(cluster__epochs_first(&w.s[0].e, ids, young ? 1 : TARGETS));
         owners(&w.s[0]);
         w.n = 1;
         for (int i = 0; i < LEADERS; i++) {
@@ -444,17 +445,11 @@ static void begin(void)
                 tell(&w.l[i], 0);
         }
         w.l[0].fresh_until_us = INT64_MAX;
-        cluster__leases_lead(&w.l[0].l, w.l[0].p.clock);
+        cluster__leases_lead(&w.l[0].l, w.l[0].p.clock, true); /* the cluster begins with it */
 }
 
-static void test_one_at_a_time(void **state)
+static void run(uint64_t steps)
 {
-        (void)state;
-        const char *seed = getenv("ORLOP_SEED"), *steps_text = getenv("ORLOP_STEPS");
-        rng = seed ? strtoull(seed, NULL, 10) : random_u64() % 1000000000;
-        uint64_t steps = steps_text ? strtoull(steps_text, NULL, 10) : 1500000;
-        print_message("ORLOP_SEED=%llu ORLOP_STEPS=%llu\n", (unsigned long long)rng, (unsigned long long)steps);
-        begin();
         for (uint64_t i = 0; i < steps; i++) {
                 w.now_us += STEP_US;
                 for (unsigned k = 0; k < TARGETS; k++)
@@ -472,11 +467,10 @@ static void test_one_at_a_time(void **state)
                 if (w.n > STATES / 2)
                         compact();
         }
-        print_message("entries %llu, epochs %llu, downs %llu, leaders %llu, restarts %llu, pauses %llu\n",
-                      (unsigned long long)w.entries, (unsigned long long)w.epochs, (unsigned long long)w.downs,
-                      (unsigned long long)w.changes, (unsigned long long)w.restarts, (unsigned long long)w.stops);
-        /* A world in which nothing happens proves nothing. */
-        assert_true(w.entries > steps / 50 && w.epochs > steps / 5000 && w.downs > steps / 50000 && w.changes > 10);
+}
+
+static void end(void)
+{
         for (unsigned i = 0; i < w.n; i++)
                 cluster__epochs_fini(&w.s[i].e);
         free(w.s);
@@ -484,8 +478,49 @@ static void test_one_at_a_time(void **state)
                 cluster__leases_fini(&w.l[i].l);
 }
 
+static void seed(void)
+{
+        const char *text = getenv("ORLOP_SEED");
+        rng = text ? strtoull(text, NULL, 10) : random_u64() % 1000000000;
+        print_message("ORLOP_SEED=%llu\n", (unsigned long long)rng);
+}
+
+static void test_one_at_a_time(void **state)
+{
+        (void)state;
+        const char *text = getenv("ORLOP_STEPS");
+        uint64_t steps = text ? strtoull(text, NULL, 10) : 1500000;
+        seed();
+        begin(false);
+        run(steps);
+        print_message("entries %llu, epochs %llu, downs %llu, leaders %llu, restarts %llu, pauses %llu\n",
+                      (unsigned long long)w.entries, (unsigned long long)w.epochs, (unsigned long long)w.downs,
+                      (unsigned long long)w.changes, (unsigned long long)w.restarts, (unsigned long long)w.stops);
+        /* A world in which nothing happens proves nothing. */
+        assert_true(w.entries > steps / 50 && w.epochs > steps / 5000 && w.downs > steps / 50000 && w.changes > 10);
+        end();
+}
+
+/* Who leads a cluster first waits for nobody: the others act within seconds, and still one at a time. */
+static void test_first_seconds(void **state)
+{
+        (void)state;
+        enum { WORLDS = 300, STEPS = 1500 };
+        unsigned soon = 0;
+        seed();
+        for (unsigned i = 0; i < WORLDS; i++) {
+                begin(true);
+                run(300);
+                soon += w.l[0].l.open > 1; /* three seconds: less than a leader's time of grace */
+                run(STEPS - 300);
+                end();
+        }
+        print_message("an epoch after the first was open within three seconds in %u of %d worlds\n", soon, WORLDS);
+        assert_true(soon > WORLDS * 3 / 4);
+}
+
 int main(void)
 {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(test_one_at_a_time) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(test_one_at_a_time), cmocka_unit_test(test_first_seconds) };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -320,6 +320,7 @@ static struct err *import_state(struct many *m, struct found *f)
                 free(docs);
                 TRY_WRAP(e, "bring the state along");
                 TRY(cluster__feed_drain(m, &ordered, &index));
+                m->founder = true;
                 log_info("the state of cluster %s is ordered by voters from now on", c->id.uuid);
         }
         cluster__docs_fini(&f->table);
@@ -357,6 +358,7 @@ struct err *cluster__many_open(struct cluster *c, const struct cluster_opts *o, 
         cond_init(&m->fed);
         cond_init(&m->beat_now);
         cond_init(&m->duty_now);
+        cond_init(&m->voters_now);
         list_init(&m->waiters);
         random_bytes(m->nonce_key, sizeof(m->nonce_key));
         for (unsigned i = 0; i < CLUSTER_NETS; i++) {
@@ -457,6 +459,7 @@ void cluster__many_close(struct cluster *c)
         cond_fini(&m->fed);
         cond_fini(&m->beat_now);
         cond_fini(&m->duty_now);
+        cond_fini(&m->voters_now);
         free(m->removed);
         free(m);
         c->many = NULL;
@@ -467,6 +470,23 @@ void cluster__many_close(struct cluster *c)
 bool cluster_is_leader(struct cluster *c)
 {
         return !c->many || cluster__many_leads(c->many);
+}
+
+bool cluster_member_votes(struct cluster *c, const struct cluster_member *m)
+{
+        struct raft_voter voters[RAFT_VOTERS_MAX];
+        if (!c->many)
+                return strcmp(m->id, c->id.member) == 0;
+        unsigned n = c->many->engine ? engine_voters(c->many->engine, voters) : 0;
+        uint64_t id = 0;
+        LOCK_SCOPE(&c->publish);
+        const struct member *member = cluster__state_member(&c->state, str_of(m->id));
+        if (member)
+                id = member->voter_id;
+        for (unsigned i = 0; i < n; i++)
+                if (voters[i].id == id && voters[i].voting)
+                        return true;
+        return false;
 }
 
 bool cluster_has_lease(struct cluster *c, int64_t now_mono_ns)

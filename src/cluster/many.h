@@ -88,7 +88,7 @@ struct many {
 
         /* clock.c */
         struct mutex clock;
-        int64_t base_ns, base_mono_ns, ceiling_ns;
+        int64_t base_ns, base_mono_ns, ceiling_ns, wall_ns; /* wall_ns: a leader's own at base_mono_ns; else 0 */
 
         /* watch.c */
         struct mutex watch;
@@ -99,8 +99,9 @@ struct many {
         struct thread *follower;
 
         struct thread *duty;
-        struct cond duty_now;          /* with lease */
-        bool duty_kicked;
+        struct cond duty_now, voters_now; /* with lease */
+        bool duty_kicked, voters_kicked;
+        bool founder;                  /* the state was brought along in this run: nobody ever led before */
         unsigned char nonce_key[32];   /* join.c */
         _Atomic uint64_t joins_refused;
 };

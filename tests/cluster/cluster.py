@@ -18,12 +18,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "crash"))
-from node import BINARY, Bytes, Node, StartFailed, Wire, describe, hash_of, need_binary, percentile, scratch, skip  # noqa: E402,F401
+from node import Bytes, Node, StartFailed, Wire, describe, hash_of, need_binary, percentile, scratch, skip  # noqa: E402,F401
 
 # Sanitized daemons on busy machines are slow; only a hang reaches this.
 PATIENCE = float(os.environ.get("CLUSTER_PATIENCE", "60"))
@@ -100,7 +99,8 @@ class Member:
     def start(self, *more, timeout=None):
         for d in [*self.dirs, self.dir / "state"]:
             pathlib.Path(d).mkdir(parents=True, exist_ok=True)
-        self.node = NsNode(self, self.args(*more))
+        prefix = ["ip", "netns", "exec", self.ns] if self.ns else []
+        self.node = Node(self.dirs, self.port, args=self.args(*more), host=self.host, prefix=prefix)
         self.node.start(timeout or PATIENCE)
         return self
 
@@ -165,32 +165,6 @@ class Member:
             return False
         finally:
             w.close()
-
-
-class NsNode(Node):
-    """A Node with an address and, if wanted, a namespace of its own."""
-
-    def __init__(self, member, args):
-        super().__init__(member.dirs, member.port, args=args)
-        self.member = member
-
-    def start(self, timeout=60):
-        m = self.member
-        self.lines.clear()
-        prefix = ["ip", "netns", "exec", m.ns] if m.ns else []
-        args = [*prefix, BINARY, "--listen", f"{m.host}:{m.port}", *self.args, *self.dirs]
-        self.proc = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=self.env)
-        ready = threading.Event()
-        self.reader = threading.Thread(target=self._read, args=(self.proc.stderr, ready), daemon=True)
-        self.reader.start()
-        if not ready.wait(timeout):
-            self.kill()
-            raise StartFailed(None, self.log())
-        if not self.is_ready:
-            status = self.proc.wait()
-            self.reader.join()
-            raise StartFailed(status, self.log())
-        return self
 
 
 def run(*args):
@@ -340,6 +314,8 @@ class Cluster:
     def wire(self, member=None, timeout=20):
         if member is None:
             alive = [m for m in self.proxies if m.alive()]
+            if not alive:
+                raise ConnectionError("no proxy is alive")
             member = self.rng.choice(alive)
         return member.wire(timeout)
 
@@ -376,14 +352,21 @@ class Cluster:
         return until("one primary", agreed, timeout)
 
     def settle(self, timeout=None):
-        """Until every live member is in the map and ready."""
+        """Until every live member is in the map and ready, and as many proxies vote as shall: 1, 3, 5 or 7."""
         def whole(smap):
             want_p = sum(m.role != "target" for m in self.up())
             want_t = sum(m.role != "proxy" for m in self.up())
             return len(smap["pmap"]) == want_p and len(smap["tmap"]) == want_t
         self.wait_map(whole, "all members in the map", timeout)
         until("all members ready", lambda: all(m.ready() for m in self.up()), timeout)
+        until("all voters vote", self.voters_complete, timeout)
         return self
+
+    def voters_complete(self):
+        """Whether the largest odd number of live proxies votes, up to seven."""
+        live = [m for m in self.proxies if m.alive()]
+        votes = sum(x["votes"] and x["up"] for x in live[0].ask("/v1/orlop/cluster")["members"])
+        return votes >= min(len(live) - (len(live) % 2 == 0), 7)
 
     def rebalanced(self, timeout=None):
         """Until no rebalance runs and nothing is left to move."""

@@ -63,11 +63,11 @@ class StartFailed(Exception):
 
 
 class Node:
-    """orlopd on loopback over these directories."""
+    """orlopd over these directories. prefix: what runs it ("ip netns exec ...")."""
 
-    def __init__(self, dirs, port, env=None, args=()):
+    def __init__(self, dirs, port, env=None, args=(), host="127.0.0.1", prefix=()):
         self.dirs = [str(d) for d in dirs]
-        self.port = port
+        self.host, self.port, self.prefix = host, port, list(prefix)
         self.env = dict(os.environ, **(env or {}))
         self.args = list(args)
         self.proc = None
@@ -75,7 +75,7 @@ class Node:
 
     def start(self, timeout=30):
         self.lines.clear()
-        args = [BINARY, "--listen", f"127.0.0.1:{self.port}", *self.args, *self.dirs]
+        args = [*self.prefix, BINARY, "--listen", f"{self.host}:{self.port}", *self.args, *self.dirs]
         self.proc = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=self.env)
         ready = threading.Event()
         self.reader = threading.Thread(target=self._read, args=(self.proc.stderr, ready), daemon=True)
@@ -127,7 +127,7 @@ class Node:
         return status
 
     def wire(self, timeout=20):
-        return Wire(self.port, timeout)
+        return Wire(self.port, timeout, self.host)
 
 
 class Wire:
