@@ -97,6 +97,8 @@ static struct err *destination(struct api_req *r, const struct bck *to, const st
                 e = cluster_bucket_create(r->node->cluster, to, &r->bucket->props, &bid);
                 if (e && err_code(e) != ERR_BUCKET_EXISTS)
                         return e;
+                if (!e)
+                        api__buckets_spread(r);
                 err_free(e); /* somebody else made it: look again */
         }
 }
@@ -192,6 +194,7 @@ struct err *api__bucket_move(struct api_req *r)
                 return err_new(ERR_INVALID, "cannot move-bck: expecting a destination bucket of provider %s",
                                provider_name(r->bck.provider));
         TRY(job_start_move(r->api->jobs, &r->bck, &to, id));
+        api__buckets_spread(r);
         return reply_id(r, id);
 }
 

@@ -2,6 +2,21 @@
  * needs a remote bucket. */
 #include "api/buckets.h"
 #include "api/relay.h"
+#include "os/clock.h"
+
+#define SPREAD_NS (2 * NS_PER_SEC) /* longer than a lease: who has not answered by then serves nothing */
+
+void api__buckets_spread(struct api_req *r)
+{
+        cluster_spread(r->node->cluster, clock_mono_ns() + SPREAD_NS);
+}
+
+static struct err *changed(struct api_req *r)
+{
+        api__buckets_spread(r);
+        api_reply_empty(r, 200);
+        return NULL;
+}
 
 /* ---- create, destroy, show ---- */
 
@@ -53,16 +68,14 @@ static struct err *create(struct api_req *r)
         }
         TRY(check_built(NULL, &props));
         TRY(cluster_bucket_create(r->node->cluster, &r->bck, &props, &bid));
-        api_reply_empty(r, 200);
-        return NULL;
+        return changed(r);
 }
 
 /* What it held is dropped by each target as it sees the change (flow/follow.c). */
 static struct err *destroy(struct api_req *r)
 {
         TRY(cluster_bucket_destroy(r->node->cluster, &r->bck, NULL));
-        api_reply_empty(r, 200);
-        return NULL;
+        return changed(r);
 }
 
 struct err *api__bucket_props_header(struct api_req *r, const struct bucket *b)
@@ -113,15 +126,13 @@ static struct err *set_props(struct api_req *r)
                 TRY(check_built(&r->bucket->props, &after));
                 TRY(cluster_bucket_set_props(r->node->cluster, &r->bck, r->env.value, NULL, NULL));
         }
-        api_reply_empty(r, 200);
-        return NULL;
+        return changed(r);
 }
 
 static struct err *reset_props(struct api_req *r)
 {
         TRY(cluster_bucket_reset_props(r->node->cluster, &r->bck));
-        api_reply_empty(r, 200);
-        return NULL;
+        return changed(r);
 }
 
 static struct err *unknown_patch(struct api_req *r)

@@ -12,6 +12,9 @@ api_handler_fn api__bucket_list_any, api__summary_get;
 api_handler_fn api__summary_head;
 /* Multi-object and whole-bucket jobs. */
 api_handler_fn api__bucket_copy, api__bucket_copy_list, api__bucket_move, api__bucket_delete_list;
+/* After a change of buckets, before it is answered: returns when all nodes know of it, so that a client finds it at
+ * whichever it asks next. */
+void api__buckets_spread(struct api_req *r);
 /* Adds the header Ais-Bucket-Props. */
 MUST_CHECK struct err *api__bucket_props_header(struct api_req *r, const struct bucket *b);
 

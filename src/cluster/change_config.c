@@ -119,7 +119,7 @@ static bool doc_is_foreign(struct str key)
         return first.n > 0 && key.n > 0;
 }
 
-struct err *cluster_doc_put(struct cluster *c, struct str key, struct str body)
+struct err *cluster__doc_put(struct cluster *c, struct str key, struct str body)
 {
         AUTO_CHANGE struct change ch = { .c = NULL };
         if (!doc_is_foreign(key) || key.n > DOC_KEY_MAX)

@@ -283,17 +283,21 @@ MUST_CHECK struct err *cluster_node_set_flags(struct cluster *c, struct str id, 
 MUST_CHECK struct err *cluster_member_remove(struct cluster *c, struct str id, bool lost);
 /* Leader: makes another proxy the primary. NODE_NOT_FOUND, INVALID (not a proxy, in maintenance). Itself: nothing happens. */
 MUST_CHECK struct err *cluster_set_primary(struct cluster *c, struct str proxy_id);
-/* Leader: a small document of another folder ("job/<id>"): body null removes it. INVALID for keys of the control plane's own. */
+/* A small document of another folder ("job/<id>"): body null removes it. A node that does not lead passes it on, and has seen it when the call returns.
+ * INVALID for keys of the control plane's own. UNAVAILABLE: no leader, or the outcome is not known. */
 MUST_CHECK struct err *cluster_doc_put(struct cluster *c, struct str key, struct str body);
 /* Visits the documents whose key begins with prefix ("job/"), in order of keys, as of the newest applied command. Borrowed during the call. */
 MUST_CHECK struct err *cluster_doc_each(struct cluster *c, struct str prefix, struct err *(*fn)(void *arg, struct str key, struct str body), void *arg);
 /* Waits until what is decided by the leader so far is visible here (read-your-writes across nodes): UNAVAILABLE at the deadline. */
 MUST_CHECK struct err *cluster_sync(struct cluster *c, int64_t deadline_mono_ns);
+/* Leader: returns when every member that is up has seen what was decided here so far, so that a client finds it at whichever node it asks next. Who does
+ * not answer until the deadline is not waited for. */
+void cluster_spread(struct cluster *c, int64_t deadline_mono_ns);
 /* The client for calls to other members, with this process's certificate; null without a cluster port. Lives as long as c. */
 struct rpc_client *cluster_rpc(struct cluster *c);
 /* Starts beats, watching, the leader's duties: after the cluster port listens. Blocks until a lease is held or the deadline passes (no error: it goes on trying). */
 MUST_CHECK struct err *cluster_start(struct cluster *c, int64_t deadline_mono_ns);
-/* Ends them, before the port closes; leadership is handed over first. */
+/* Ends them, before the port closes; leadership is handed over first. Afterwards no watcher is called any more, and nothing is waited for. */
 void cluster_stop(struct cluster *c);
 
 /* Called after each change became durable and visible, in the order of changes (several may be one call), one at a time,

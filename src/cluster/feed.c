@@ -56,7 +56,7 @@ void cluster__feed(struct many *m, uint64_t generation, uint64_t index, bool who
 {
         LOCK_SCOPE(&m->feed);
         bool newer = generation > m->fed_generation;
-        if (generation < m->fed_generation || (!newer && index <= m->fed_index) || (newer && !whole))
+        if (m->fed_last || generation < m->fed_generation || (!newer && index <= m->fed_index) || (newer && !whole))
                 return;
         struct feed_item *i = item_new(index, whole, docs, n);
         if (!i) {
@@ -197,6 +197,8 @@ void cluster__feed_stop(struct many *m)
 {
         thread_join(m->publisher);
         m->publisher = NULL;
+        LOCK_SCOPE(&m->feed);
+        m->fed_last = true;
         while (m->first) {
                 struct feed_item *i = m->first;
                 m->first = i->next;

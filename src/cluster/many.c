@@ -21,6 +21,11 @@ bool cluster__many_leads(const struct many *m)
         return m->engine && atomic_load(&m->deciding) && engine_is_fresh_leader(m->engine, NULL);
 }
 
+bool cluster__many_ends(const struct cluster *c)
+{
+        return c->many && atomic_load(&c->many->stopping);
+}
+
 struct rpc_peer cluster__peer_of(const struct cluster_member *m)
 {
         struct rpc_peer p = { .port = m->port };
@@ -432,6 +437,8 @@ void cluster_stop(struct cluster *c)
         cluster__duties_stop(m);
         cluster__beats_stop(m);
         cluster__watch_stop(m);
+        cluster__feed_stop(m);
+        cluster__news(c);
 }
 
 void cluster__many_close(struct cluster *c)
@@ -445,7 +452,6 @@ void cluster__many_close(struct cluster *c)
                 rpc_server_set_uuid(m->rpc, "");
         }
         engine_close(m->engine);
-        cluster__feed_stop(m);
         pumps_free(m->pumps);
         rpc_client_free(m->client);
         tls_ctx_free(m->tls);

@@ -59,6 +59,7 @@ struct many {
         struct cond fed;
         struct feed_item *first, *last; /* guarded by feed */
         uint64_t fed_index, fed_generation;
+        bool fed_last;                 /* nothing is published any more; guarded by feed */
         struct thread *publisher;
         _Atomic bool broken; /* a state came that this program does not understand */
 
@@ -117,6 +118,8 @@ bool cluster__many_has_engine(struct cluster *c);
 MUST_CHECK struct err *cluster__many_open(struct cluster *c, const struct cluster_opts *o, struct found *f);
 /* After the first snapshot: opens the engine, brings the state of a cluster of one along, starts publishing. */
 MUST_CHECK struct err *cluster__many_run(struct cluster *c, const struct found *f);
+/* Whether it is being stopped: what is waited for may never come. */
+bool cluster__many_ends(const struct cluster *c);
 /* Ends it. Nothing there is fine. */
 void cluster__many_close(struct cluster *c);
 /* Whether this process may decide. NOT_PRIMARY, UNAVAILABLE. */
@@ -157,7 +160,7 @@ MUST_CHECK struct err *cluster__keys_rotate(struct many *m, struct state *s, boo
 
 /* ---- feed.c ---- */
 
-/* Starts and stops the publisher. */
+/* Starts and stops the publisher: afterwards no watcher is called any more. */
 MUST_CHECK struct err *cluster__feed_start(struct many *m);
 /* See cluster__feed_start. */
 void cluster__feed_stop(struct many *m);

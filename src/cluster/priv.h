@@ -272,6 +272,8 @@ void cluster__change_end(struct change *ch);
 /* Edits what concerns this process alone, on any node. durable: local.json is written. */
 MUST_CHECK struct err *cluster__change_local(struct cluster *c, bool durable,
                                              struct err *(*fn)(void *arg, struct state *s), void *arg);
+/* cluster_doc_put() at the leader itself. NOT_PRIMARY elsewhere. */
+MUST_CHECK struct err *cluster__doc_put(struct cluster *c, struct str key, struct str body);
 /* Defaults with the configuration file over them, checked; the caller owns it. */
 MUST_CHECK struct err *cluster__config_base(struct cluster *c, struct config **ret);
 #define AUTO_CHANGE __attribute__((cleanup(cluster__change_end)))

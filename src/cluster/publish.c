@@ -1,6 +1,6 @@
 /* cluster/publish.c: from ordered documents to the next snapshot: prepared as a whole on copies, then made current in one
  * step, then told to watchers and to those who wait. */
-#include "cluster/priv.h"
+#include "cluster/many.h"
 #include "os/clock.h"
 
 /* ---- snapshots of the moment ---- */
@@ -174,7 +174,7 @@ struct err *cluster__wait_index(struct cluster *c, uint64_t index, int64_t deadl
 {
         LOCK_SCOPE(&c->wait);
         while (c->published < index)
-                if (!cond_wait_until(&c->news, &c->wait, deadline_mono_ns))
+                if (cluster__many_ends(c) || !cond_wait_until(&c->news, &c->wait, deadline_mono_ns))
                         return err_new(ERR_UNAVAILABLE, "command %llu has not arrived here in time",
                                        (unsigned long long)index);
         return NULL;
@@ -194,7 +194,7 @@ static struct err *wait_for(struct cluster *c, bool (*here)(struct cluster *c, c
                 /* Published, or opened, between the look and the lock: look again. */
                 if (atomic_load(&c->seq) != s->seq || here(c, s, n))
                         continue;
-                if (!cond_wait_until(&c->news, &c->wait, deadline_mono_ns))
+                if (cluster__many_ends(c) || !cond_wait_until(&c->news, &c->wait, deadline_mono_ns))
                         return err_new(ERR_UNAVAILABLE, "%s %llu is not here yet", what, (unsigned long long)n);
         }
 }

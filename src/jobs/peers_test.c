@@ -1,28 +1,17 @@
 /* Jobs over three members in one process, over loopback with the real TLS: starting, asking anywhere, stopping, and
  * what a restart makes of a part. */
-#include "cluster/test_util.h"
-
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "cluster/test_member.h"
 
 #include "base/log.h"
 #include "flow/owner.h"
 #include "jobs/kinds.h"
-#include "net/rpc.h"
-#include "os/clock.h"
 #include "os/thread.h"
-#include "os/tls.h"
 
 enum { NODES = 3, MOVED = 60 };
 
 struct member {
-        char *dir;
-        uint16_t port;
+        struct test_member at;
         struct node node;
-        struct rpc_server *rpc;
-        struct tls_ctx *tls;
-        struct http_server *http;
         struct jobs *jobs;
 };
 static struct member members[NODES];
@@ -30,39 +19,10 @@ static struct pool *pool;
 
 /* ---- members ---- */
 
-static struct err *on_credentials(void *arg, const char *cert, const char *key, const char *ca)
-{
-        struct member *m = arg;
-        const struct tls_pem pem = { cert, key, ca };
-
-        return m->tls ? tls_ctx_set_pem(m->tls, &pem) : tls_mutual_server_new(&pem, &m->tls);
-}
-
-/* A port that is free, below the range of ephemeral ones. */
-static uint16_t free_port(void)
-{
-        static unsigned next;
-
-        for (;; next++) {
-                uint16_t port = (uint16_t)(12000 + ((unsigned)getpid() * 16 + next) % 8000);
-                struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
-                int fd = socket(AF_INET, SOCK_STREAM, 0);
-                bool ok;
-
-                a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-                ok = bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
-                (void)close(fd);
-                if (ok) {
-                        next++;
-                        return port;
-                }
-        }
-}
-
 static void open_store(struct member *m)
 {
         AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(m->node.cluster);
-        const char *paths[] = { m->dir };
+        const char *paths[] = { m->at.dir };
         struct store_options so = { .paths = paths, .npaths = 1, .cluster_uuid = snap->uuid,
                                     .target_id = snap->target->id,
                                     .node = (uint32_t)snap->target->digest };
@@ -84,37 +44,17 @@ static void flow_now(struct member *m)
 
 static void start_member(struct member *m, const char *token)
 {
-        struct cluster_opts o;
-        char address[64];
-
-        if (!m->dir) {
-                m->dir = test_dir_new();
-                m->port = free_port();
-        }
-        o = test_opts(m->dir);
-        assert_ok(rpc_server_new(&m->rpc));
-        o.cluster_host = "127.0.0.1";
-        o.cluster_port = m->port;
-        o.rpc = m->rpc;
-        o.join = token;
-        o.pool = pool;
-        o.credentials = on_credentials;
-        o.credentials_arg = m;
-        assert_ok(cluster_open(&o, &m->node.cluster));
+        test_member_place(&m->at);
+        assert_ok(test_member_open(&m->at, token, pool));
+        m->node.cluster = m->at.c;
         open_store(m);
         assert_ok(flow_start(&m->node));
-        assert_ok(flow_routes(&m->node, m->rpc));
+        assert_ok(flow_routes(&m->node, m->at.rpc));
         flow_now(m);
         cluster_watch(m->node.cluster, follow, &m->node);
         assert_ok(jobs_new(&m->node, pool, &m->jobs));
-        assert_ok(jobs_join(m->jobs, m->rpc));
-        snprintf(address, sizeof(address), "127.0.0.1:%u", m->port);
-        const struct http_listener l = { .address = address, .tls = m->tls, .internal = true };
-        const struct http_server_options so = { .listeners = &l, .nlisteners = 1, .loops = 1, .pool = pool,
-                                                .app = *rpc_server_app(m->rpc) };
-        assert_ok(http_server_new(&so, &m->http));
-        assert_ok(http_server_start(m->http));
-        assert_ok(cluster_start(m->node.cluster, clock_mono_ns() + 15 * NS_PER_SEC));
+        assert_ok(jobs_join(m->jobs, m->at.rpc));
+        test_member_listen(&m->at, pool);
         assert_ok(jobs_begin(m->jobs));
 }
 
@@ -122,21 +62,14 @@ static void stop_member(struct member *m)
 {
         if (!m->node.cluster)
                 return;
-        cluster_stop(m->node.cluster);
-        http_server_stop(m->http, clock_mono_ns());
+        test_member_stop(&m->at, true);
         jobs_free(m->jobs);
         flow_stop(&m->node);
         store_close(m->node.store);
-        cluster_close(m->node.cluster);
-        http_server_free(m->http);
-        rpc_server_free(m->rpc);
-        tls_ctx_free(m->tls);
+        test_member_close(&m->at);
         m->node.cluster = NULL;
         m->node.store = NULL;
         m->jobs = NULL;
-        m->http = NULL;
-        m->rpc = NULL;
-        m->tls = NULL;
 }
 
 static struct member *leader(void)
@@ -148,18 +81,6 @@ static struct member *leader(void)
 }
 
 /* ---- waiting ---- */
-
-static bool wait_until(bool (*fn)(void *arg), void *arg)
-{
-        int64_t end = clock_mono_ns() + 30 * NS_PER_SEC;
-
-        while (!fn(arg)) {
-                if (clock_mono_ns() > end)
-                        return false;
-                clock_sleep_ns(20 * NS_PER_MS);
-        }
-        return true;
-}
 
 static bool someone_leads(void *arg)
 {
@@ -220,25 +141,20 @@ static const char *moved_name(unsigned i, char buf[static 32])
 static int setup(void **state)
 {
         AUTO_BUF struct buf token = BUF_INIT;
-        struct pool_limits l = { { 0 }, { 0 } };
         char name[32];
 
         (void)state;
         assert_ok(log_set_levels(str_of(getenv("ORLOP_TEST_LOG") ? getenv("ORLOP_TEST_LOG") : "error")));
-        for (unsigned i = 0; i < POOL_CLASS_COUNT; i++) {
-                l.max_running[i] = 64;
-                l.max_queued[i] = 256;
-        }
-        assert_ok(pool_new(&l, &pool));
+        assert_ok(test_pool_new(&pool));
         start_member(&members[0], NULL);
-        assert_true(wait_until(someone_leads, NULL));
+        assert_true(test_wait_until(someone_leads, NULL, 30));
         test_create(members[0].node.cluster, "moved");
         for (unsigned i = 0; i < MOVED; i++)
                 put_at(&members[0], "moved", moved_name(i, name));
         assert_ok(cluster_token_new(leader()->node.cluster, 60 * NS_PER_SEC, NODES, &token));
         for (unsigned i = 1; i < NODES; i++)
                 start_member(&members[i], buf_cstr(&token));
-        if (!wait_until(settled, NULL))
+        if (!test_wait_until(settled, NULL, 30))
                 fail_msg("the cluster does not settle");
         return 0;
 }
@@ -249,7 +165,7 @@ static int teardown(void **state)
         for (unsigned i = NODES; i > 0; i--)
                 stop_member(&members[i - 1]);
         for (unsigned i = 0; i < NODES; i++)
-                test_dir_free(members[i].dir);
+                test_dir_free(members[i].at.dir);
         pool_free(pool);
         return 0;
 }
@@ -312,7 +228,7 @@ static struct job_snap ended(struct member *m, const char *id)
 {
         struct waiting w = { .at = m, .id = id };
 
-        if (!wait_until(has_ended, &w))
+        if (!test_wait_until(has_ended, &w, 30))
                 fail_msg("job %s does not end", id);
         return w.got;
 }
@@ -502,7 +418,7 @@ static void test_summary(void **state)
         }
         assert_ok(job_start_summary(members[1].jobs, bucket(&members[1], "sums", &snap), STR(""), id)); /* by anybody */
         w.id = id;
-        assert_true(wait_until(summed_up, &w));
+        assert_true(test_wait_until(summed_up, &w, 30));
         e = job_summary_get(members[0].jobs, STR("nobody12345"), &a, &sum);
         assert_int_equal(err_code(e), ERR_JOB_NOT_FOUND);
         err_free(e);
@@ -524,7 +440,7 @@ static void test_restart_and_stop(void **state)
         assert_int_equal(running, NODES);
         stop_member(other);
         start_member(other, NULL);
-        assert_true(wait_until(someone_leads, NULL));
+        assert_true(test_wait_until(someone_leads, NULL, 30));
         int64_t until = clock_mono_ns() + 30 * NS_PER_SEC;
         do {
                 if (clock_mono_ns() > until)
