@@ -276,8 +276,10 @@ static unsigned candidates(struct many *m, struct voter_candidate *list, char (*
                         i++;
                 if (i == n && n < max)
                         list[n++] = (struct voter_candidate){ .id = voters[k].id };
-                if (i < n)
-                        list[i].voting = true; /* on its way counts, too */
+                if (i == n)
+                        continue;
+                list[i].voting = true; /* on its way counts, too */
+                list[i].moved = list[i].member && strcmp(voters[k].address, addresses[i]) != 0;
         }
         return n;
 }
@@ -286,7 +288,7 @@ static unsigned candidates(struct many *m, struct voter_candidate *list, char (*
 static bool voters(struct many *m)
 {
         enum { MAX_PROXIES = 64 };
-        static const char *const words[] = { "", "add", "remove" };
+        static const char *const words[] = { "", "add", "remove", "hand leadership over to" };
         struct voter_candidate list[MAX_PROXIES];
         char(*addresses)[272] = calloc(MAX_PROXIES, sizeof(*addresses));
         if (!addresses)
@@ -302,6 +304,8 @@ static bool voters(struct many *m)
                 e = engine_voter_add(m->engine, id, addresses[at], deadline);
         else if (step == VOTER_REMOVE)
                 e = engine_voter_remove(m->engine, id, deadline);
+        else if (step == VOTER_HAND_OVER)
+                e = engine_transfer(m->engine, id, deadline);
         bool made = step != VOTER_NOTHING && !e;
         if (made)
                 log_info("%s voter %s", words[step], addresses[at]);

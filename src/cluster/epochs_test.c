@@ -192,7 +192,7 @@ static void test_voters(void **state)
         unsigned steps;
         for (unsigned n = 1; n <= ARRAY_LEN(v); n++) {
                 for (unsigned i = 0; i < n; i++)
-                        v[i] = (struct voter_candidate){ i + 1, (int64_t)i, true, true, i == 0, true, i == 0 };
+                        v[i] = (struct voter_candidate){ i + 1, (int64_t)i, true, true, i == 0, true, i == 0, false };
                 assert_int_equal(settle_voters(v, n, &steps), want[n]);
                 assert_int_equal(steps, want[n] - 1);
                 for (unsigned i = 0; i < n; i++)
@@ -200,7 +200,7 @@ static void test_voters(void **state)
         }
         /* One of three is down: it stays until another can take its place, then it is replaced. */
         for (unsigned i = 0; i < 4; i++)
-                v[i] = (struct voter_candidate){ i + 1, (int64_t)i, i < 3, i != 1, i < 3, true, i == 0 };
+                v[i] = (struct voter_candidate){ i + 1, (int64_t)i, i < 3, i != 1, i < 3, true, i == 0, false };
         assert_int_equal(settle_voters(v, 4, &steps), 3);
         assert_true(steps == 0 && v[1].voting);
         v[3].electable = true;
@@ -216,10 +216,23 @@ static void test_voters(void **state)
         assert_int_equal(settle_voters(v, 4, &steps), 1);
         /* Two of three are down: nothing can be done, and nothing is tried. */
         for (unsigned i = 0; i < 5; i++)
-                v[i] = (struct voter_candidate){ i + 1, (int64_t)i, true, i == 0 || i > 2, i < 3, true, i == 0 };
+                v[i] = (struct voter_candidate){ i + 1, (int64_t)i, true, i == 0 || i > 2, i < 3, true, i == 0, false };
         uint64_t id = 0;
         assert_int_equal(cluster__voters_step(v, 3, &id), VOTER_NOTHING);
         assert_true(cluster__voters_step(v, 5, &id) != VOTER_REMOVE);
+        /* One votes under an old address: it goes, and comes again; the leader gives way to one that is found. */
+        for (unsigned i = 0; i < 3; i++)
+                v[i] = (struct voter_candidate){ i + 1, (int64_t)i, true, true, true, true, i == 0, i == 2 };
+        assert_int_equal(cluster__voters_step(v, 3, &id), VOTER_REMOVE);
+        assert_int_equal(id, 3);
+        v[1].up = false; /* then the leader would be alone */
+        assert_int_equal(cluster__voters_step(v, 3, &id), VOTER_NOTHING);
+        v[1].up = v[0].moved = true;
+        v[2].moved = false;
+        assert_int_equal(cluster__voters_step(v, 3, &id), VOTER_HAND_OVER);
+        assert_int_equal(id, 2);
+        v[2].up = false; /* two that find each other are needed */
+        assert_int_equal(cluster__voters_step(v, 3, &id), VOTER_NOTHING);
 }
 
 int main(void)

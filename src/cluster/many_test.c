@@ -1,121 +1,37 @@
 /* Several members in one process, over loopback with the real TLS: joining, leading, dying, coming back, being removed. */
-#include "cluster/test_util.h"
-
-#include <arpa/inet.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "cluster/test_member.h"
 
 #include "base/log.h"
-#include "net/rpc.h"
-#include "os/clock.h"
+#include "cluster/many.h"
 #include "os/thread.h"
-#include "os/tls.h"
 
 enum { NODES = 5 };
 
-struct node {
-        char *dir;
-        uint16_t port;
-        struct cluster *c;
-        struct rpc_server *rpc;
-        struct tls_ctx *tls;
-        struct http_server *http;
-        enum cluster_role role;
-};
-static struct node nodes[NODES];
+static struct test_member nodes[NODES];
 static struct pool *pool;
 
-static struct err *on_credentials(void *arg, const char *cert, const char *key, const char *ca)
+static void start_node(struct test_member *n, const char *token)
 {
-        struct node *n = arg;
-        const struct tls_pem pem = { cert, key, ca };
-        return n->tls ? tls_ctx_set_pem(n->tls, &pem) : tls_mutual_server_new(&pem, &n->tls);
-}
-
-/* A port that is free, below the range of ephemeral ones. */
-static uint16_t free_port(void)
-{
-        static unsigned next;
-        for (;; next++) {
-                uint16_t port = (uint16_t)(21000 + ((unsigned)getpid() * 16 + next) % 9000);
-                struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
-                a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-                int fd = socket(AF_INET, SOCK_STREAM, 0);
-                bool ok = bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
-                (void)close(fd);
-                if (ok) {
-                        next++;
-                        return port;
-                }
-        }
-}
-
-static struct err *open_node(struct node *n, const char *token)
-{
-        struct cluster_opts o = test_opts(n->dir);
-        TRY(rpc_server_new(&n->rpc));
-        o.role = n->role;
-        o.cluster_host = "127.0.0.1";
-        o.cluster_port = n->port;
-        o.rpc = n->rpc;
-        o.join = token;
-        o.credentials = on_credentials;
-        o.credentials_arg = n;
-        return cluster_open(&o, &n->c);
-}
-
-static void listen_node(struct node *n)
-{
-        char address[64];
-        snprintf(address, sizeof(address), "127.0.0.1:%u", n->port);
-        const struct http_listener l = { .address = address, .tls = n->tls, .internal = true };
-        const struct http_server_options o = { .listeners = &l, .nlisteners = 1, .loops = 1, .pool = pool,
-                                               .app = *rpc_server_app(n->rpc) };
-        assert_ok(http_server_new(&o, &n->http));
-        assert_ok(http_server_start(n->http));
-        assert_ok(cluster_start(n->c, clock_mono_ns() + 15 * NS_PER_SEC));
-}
-
-static void start_node(struct node *n, const char *token)
-{
-        if (!n->dir) {
-                n->dir = test_dir_new();
-                n->port = free_port();
-        }
-        assert_ok(open_node(n, token));
-        listen_node(n);
+        test_member_place(n);
+        assert_ok(test_member_open(n, token, NULL));
+        test_member_listen(n, pool);
 }
 
 /* polite: hands leadership over first. */
-static void stop_node(struct node *n, bool polite)
+static void stop_node(struct test_member *n, bool polite)
 {
         if (!n->c)
                 return;
-        if (polite)
-                cluster_stop(n->c);
-        http_server_stop(n->http, clock_mono_ns());
-        cluster_close(n->c);
-        http_server_free(n->http);
-        rpc_server_free(n->rpc);
-        tls_ctx_free(n->tls);
-        n->c = NULL;
-        n->http = NULL;
-        n->rpc = NULL;
-        n->tls = NULL;
+        test_member_stop(n, polite);
+        test_member_close(n);
 }
 
 static int setup(void **state)
 {
         (void)state;
         assert_ok(log_set_levels(str_of(getenv("ORLOP_TEST_LOG") ? getenv("ORLOP_TEST_LOG") : "error")));
-        struct pool_limits l = { { 0 }, { 0 } };
-        for (unsigned i = 0; i < POOL_CLASS_COUNT; i++) {
-                l.max_running[i] = 64;
-                l.max_queued[i] = 256;
-        }
         memset(nodes, 0, sizeof(nodes));
-        return pool_new(&l, &pool) ? -1 : 0;
+        return test_pool_new(&pool) ? -1 : 0;
 }
 
 static int teardown(void **state)
@@ -130,23 +46,12 @@ static int teardown(void **state)
         return 0;
 }
 
-static struct node *leader(void)
+static struct test_member *leader(void)
 {
         for (unsigned i = 0; i < NODES; i++)
                 if (nodes[i].c && cluster_is_leader(nodes[i].c))
                         return &nodes[i];
         return NULL;
-}
-
-static bool wait_until(bool (*fn)(void *arg), void *arg, int64_t seconds)
-{
-        int64_t end = clock_mono_ns() + seconds * NS_PER_SEC;
-        while (!fn(arg)) {
-                if (clock_mono_ns() > end)
-                        return false;
-                clock_sleep_ns(20 * NS_PER_MS);
-        }
-        return true;
 }
 
 static bool someone_leads(void *arg)
@@ -159,7 +64,7 @@ static bool someone_leads(void *arg)
 static bool settled_at(void *arg)
 {
         unsigned want = *(unsigned *)arg;
-        struct node *l = leader();
+        struct test_member *l = leader();
         for (unsigned i = 0; l && i < NODES; i++) {
                 if (!nodes[i].c)
                         continue;
@@ -174,7 +79,7 @@ static bool settled_at(void *arg)
 
 static void assert_settled(unsigned targets, int64_t seconds)
 {
-        if (wait_until(settled_at, &targets, seconds))
+        if (test_wait_until(settled_at, &targets, seconds))
                 return;
         for (unsigned i = 0; i < NODES; i++) {
                 if (!nodes[i].c)
@@ -200,7 +105,7 @@ static char *token(unsigned uses)
 static void grow(unsigned n)
 {
         start_node(&nodes[0], NULL);
-        assert_true(wait_until(someone_leads, NULL, 10));
+        assert_true(test_wait_until(someone_leads, NULL, 10));
         char *t = token(n);
         for (unsigned i = 1; i < n; i++)
                 start_node(&nodes[i], t);
@@ -223,7 +128,7 @@ static void test_one_with_a_port(void **state)
         (void)state;
         /* A cluster of one, with a bucket, gets a port. */
         nodes[0].dir = test_dir_new();
-        nodes[0].port = free_port();
+        nodes[0].port = test_free_port();
         struct cluster *c = test_open(nodes[0].dir);
         uint64_t bid = test_create(c, "kept");
         cluster_close(c);
@@ -268,17 +173,101 @@ static void test_three(void **state)
         assert_true(s->key_count == 1);
 }
 
+struct voting {
+        unsigned want;
+        const struct test_member *at; /* at its address of now; null: anybody */
+};
+
+static bool votes(void *arg)
+{
+        const struct voting *v = arg;
+        struct raft_voter voters[RAFT_VOTERS_MAX];
+        char address[64];
+        struct test_member *l = leader();
+        bool found = !v->at;
+        unsigned n = l ? engine_voters(l->c->many->engine, voters) : 0, count = 0;
+        snprintf(address, sizeof(address), "127.0.0.1:%u", v->at ? v->at->port : 0);
+        for (unsigned i = 0; i < n; i++) {
+                count += voters[i].voting;
+                found |= voters[i].voting && strcmp(voters[i].address, address) == 0;
+        }
+        return count == v->want && found;
+}
+
+static struct err *count_doc(void *arg, struct str key, struct str body)
+{
+        (void)key;
+        *(unsigned *)arg += body.n == 7;
+        return NULL;
+}
+
+/* Whoever is told of a document passes it on; whoever is asked after a change knows it. */
+static void test_any_member_is_asked(void **state)
+{
+        (void)state;
+        nodes[2].role = CLUSTER_ROLE_TARGET;
+        grow(3);
+        assert_settled(3, 15);
+        for (unsigned i = 0; i < 3; i++) {
+                unsigned seen = 0;
+                char key[16], name[16];
+                snprintf(key, sizeof(key), "job/%u", i);
+                assert_ok(cluster_doc_put(nodes[i].c, str_of(key), STR("{\"a\":1}")));
+                assert_ok(cluster_doc_each(nodes[i].c, STR("job/"), count_doc, &seen));
+                assert_int_equal(seen, i + 1); /* read your writes */
+                assert_err(cluster_doc_put(nodes[i].c, STR("member/x"), STR("{}")), ERR_INVALID);
+                snprintf(name, sizeof(name), "seen%u", i);
+                test_create(leader()->c, name);
+                cluster_spread(leader()->c, clock_mono_ns() + 5 * NS_PER_SEC);
+                for (unsigned k = 0; k < 3; k++) {
+                        AUTO_SNAPSHOT const struct snapshot *s = cluster_pin(nodes[k].c);
+                        assert_non_null(snapshot_bucket_ais(s, str_of(name)));
+                }
+        }
+        unsigned left = 0;
+        assert_ok(cluster_doc_put(nodes[2].c, STR("job/1"), STR_NONE));
+        assert_ok(cluster_doc_each(nodes[2].c, STR("job/"), count_doc, &left));
+        assert_int_equal(left, 2);
+}
+
+/* A voter that comes back elsewhere votes from there: the others need it when one of them ends. */
+static void test_voter_moves(void **state)
+{
+        (void)state;
+        struct voting three = { .want = 3 };
+        grow(3);
+        assert_settled(3, 15);
+        assert_true(test_wait_until(votes, &three, 15));
+        for (unsigned turn = 0; turn < 2; turn++) { /* one that follows, then the leader */
+                struct test_member *l = leader(), *moves = turn ? l : l == &nodes[2] ? &nodes[1] : &nodes[2];
+                stop_node(moves, true);
+                assert_true(test_wait_until(someone_leads, NULL, 10));
+                moves->port = test_free_port();
+                start_node(moves, NULL);
+                three.at = moves;
+                assert_true(test_wait_until(votes, &three, 30));
+                assert_settled(3, 15);
+                AUTO_SNAPSHOT const struct snapshot *s = cluster_pin(leader()->c), *own = cluster_pin(moves->c);
+                assert_int_equal(snapshot_member(s, str_of(own->member_id))->port, moves->port);
+        }
+        struct test_member *other = leader() == &nodes[0] || three.at == &nodes[0] ? &nodes[1] : &nodes[0];
+        if (other == leader() || other == three.at)
+                other = &nodes[2];
+        stop_node(other, false);
+        test_create(leader()->c, "by-two");
+}
+
 static void test_leader_dies_and_returns(void **state)
 {
         (void)state;
         grow(3);
         assert_settled(3, 15);
         clock_sleep_ns(6 * NS_PER_SEC); /* voters */
-        struct node *old = leader();
+        struct test_member *old = leader();
         test_create(old->c, "before");
         int64_t died = clock_mono_ns();
         stop_node(old, false);
-        assert_true(wait_until(someone_leads, NULL, 10));
+        assert_true(test_wait_until(someone_leads, NULL, 10));
         print_message("a new leader after %lld ms\n", (long long)((clock_mono_ns() - died) / NS_PER_MS));
         assert_settled(2, 15);
         print_message("out of the map after %lld ms\n", (long long)((clock_mono_ns() - died) / NS_PER_MS));
@@ -293,10 +282,10 @@ static void test_leader_dies_and_returns(void **state)
         assert_non_null(snapshot_bucket_ais(t, STR("between")));
         clean_all();
         /* Another primary by wish. */
-        struct node *other = leader() == &nodes[0] ? &nodes[1] : &nodes[0];
+        struct test_member *other = leader() == &nodes[0] ? &nodes[1] : &nodes[0];
         AUTO_SNAPSHOT const struct snapshot *o = cluster_pin(other->c);
         assert_ok(cluster_set_primary(leader()->c, str_of(o->proxy->id)));
-        assert_true(wait_until(someone_leads, NULL, 5));
+        assert_true(test_wait_until(someone_leads, NULL, 5));
         assert_ptr_equal(leader(), other);
 }
 
@@ -334,11 +323,11 @@ static void test_tokens(void **state)
         grow(1);
         char *once = token(1);
         nodes[2].dir = test_dir_new();
-        nodes[2].port = free_port();
+        nodes[2].port = test_free_port();
         start_node(&nodes[1], once);
-        assert_err(open_node(&nodes[2], once), ERR_FORBIDDEN); /* used up */
+        assert_err(test_member_open(&nodes[2], once, NULL), ERR_FORBIDDEN); /* used up */
         rpc_server_free(nodes[2].rpc);
-        assert_err(open_node(&nodes[2], "orlop-join-eyJ4Ijp9"), ERR_INVALID);
+        assert_err(test_member_open(&nodes[2], "orlop-join-eyJ4Ijp9", NULL), ERR_INVALID);
         rpc_server_free(nodes[2].rpc);
         /* Of another cluster, and of an authority that is not there. */
         char *other = token(5);
@@ -358,7 +347,7 @@ static void test_tokens(void **state)
                 snprintf(t, sizeof(t), "orlop-join-" STR_FMT, STR_ARG(forged));
                 int64_t began = clock_mono_ns();
                 if (i) {
-                        assert_err(open_node(&nodes[2], t), ERR_FORBIDDEN);
+                        assert_err(test_member_open(&nodes[2], t, NULL), ERR_FORBIDDEN);
                         assert_true(clock_mono_ns() - began < 5 * NS_PER_SEC);
                         rpc_server_free(nodes[2].rpc);
                 }
@@ -373,6 +362,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
                 T(test_one_with_a_port), T(test_three), T(test_tokens), T(test_targets_follow),
+                T(test_any_member_is_asked), T(test_voter_moves),
                 T(test_leader_dies_and_returns),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

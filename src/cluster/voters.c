@@ -40,6 +40,23 @@ static bool may_go(const struct voter_candidate *list, unsigned n, const struct 
         return !c->leader && voters > 1 && live > (voters - 1) / 2;
 }
 
+/* A leader that others dial in vain gives way to a voter that they find, if there are more of those. */
+static const struct voter_candidate *successor(const struct voter_candidate *list, unsigned n)
+{
+        const struct voter_candidate *best = NULL;
+        bool moved = false;
+        unsigned found = 0;
+        for (unsigned i = 0; i < n; i++) {
+                const struct voter_candidate *c = &list[i];
+                moved |= c->leader && c->moved;
+                if (!c->voting || c->leader || c->moved || !fit(c))
+                        continue;
+                found++;
+                best = !best || better(c, best) ? c : best;
+        }
+        return moved && found > 1 ? best : NULL;
+}
+
 static unsigned odd(unsigned n)
 {
         return n == 0 ? 1 : n > VOTERS_MAX ? VOTERS_MAX : n - (n % 2 == 0);
@@ -48,7 +65,7 @@ static unsigned odd(unsigned n)
 enum voter_step cluster__voters_step(const struct voter_candidate *list, unsigned n, uint64_t *ret_id)
 {
         unsigned live = 0, absent = 0, voters = 0;
-        const struct voter_candidate *add = NULL, *gone = NULL, *dead = NULL, *surplus = NULL;
+        const struct voter_candidate *add = NULL, *gone = NULL, *dead = NULL, *surplus = NULL, *moved = NULL;
         for (unsigned i = 0; i < n; i++) {
                 live += fit(&list[i]);
                 voters += list[i].voting;
@@ -61,6 +78,8 @@ enum voter_step cluster__voters_step(const struct voter_candidate *list, unsigne
                         add = c;
                 if (goes && !(c->member && c->electable) && (!gone || better(gone, c)))
                         gone = c;
+                if (goes && fit(c) && c->moved && (!moved || better(moved, c)))
+                        moved = c;
                 if (goes && !c->up && (!dead || better(dead, c)))
                         dead = c;
                 if (goes && fit(c) && rank_of(list, n, c) >= odd(live) && (!surplus || better(surplus, c)))
@@ -69,7 +88,7 @@ enum voter_step cluster__voters_step(const struct voter_candidate *list, unsigne
         /* A voter that is down goes when another can take its place, and before that one comes: the number of those
          * that must answer does not grow. Else it stays: it may come back, and one voter is no better than two of
          * three. */
-        const struct voter_candidate *leaves = gone ? gone : add ? dead : NULL;
+        const struct voter_candidate *leaves = gone ? gone : add ? dead : moved;
         if (!leaves && !add && voters > odd(live + absent))
                 leaves = surplus;
         if (leaves) {
@@ -79,6 +98,11 @@ enum voter_step cluster__voters_step(const struct voter_candidate *list, unsigne
         if (add) {
                 *ret_id = add->id;
                 return VOTER_ADD;
+        }
+        const struct voter_candidate *next = successor(list, n);
+        if (next) {
+                *ret_id = next->id;
+                return VOTER_HAND_OVER;
         }
         return VOTER_NOTHING;
 }
