@@ -4,10 +4,21 @@
  * loop's then (send.c tells what may run where). When the pool takes no more, a request is refused; an answer under way
  * waits, or its file is read on the loop, slowly but surely. */
 #define LOG_FOLDER "net"
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 #include "base/log.h"
 #include "net/priv.h"
 
 #define RETRY_NS (50 * NS_PER_MS)
+
+/* A full socket tells when its peer has taken something. With nothing on the way to the peer, it was the kernel that had
+ * no memory for us, and nobody will tell. */
+static bool nobody_will_tell(const struct conn *c)
+{
+        int unacknowledged = 1;
+        return ioctl(c->w.fd, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged == 0;
+}
 
 /* The connection is the loop's again. From the post on it may end, and the last one's end is the server's: `posting`
  * keeps the loop until we have left it. */
@@ -73,6 +84,7 @@ static bool watch(struct conn *c)
 /* The loop sends what it may. */
 void net__conn_push(struct conn *c, enum net_sent r)
 {
+        bool retry = false;
         switch (r) {
         case NET_SENT_ALL:
                 net__conn_done(c, true);
@@ -81,6 +93,7 @@ void net__conn_push(struct conn *c, enum net_sent r)
                 net__conn_done(c, false);
                 return;
         case NET_SENT_FULL:
+                retry = nobody_will_tell(c);
                 break;
         case NET_SENT_SLICE:
                 net__conn_again(c);
@@ -93,10 +106,10 @@ void net__conn_push(struct conn *c, enum net_sent r)
                 c->cold_ok = c->x->rs.kind == BODY_FILE;
                 if (c->cold_ok)
                         net__conn_again(c);
+                retry = !c->cold_ok;
                 break;
         }
-        bool retry = r == NET_SENT_WORKER && !c->cold_ok;
-        if (c->state != CONN_SEND || retry) {
+        if (c->state != CONN_SEND || retry) { /* what is not the client's fault does not count */
                 net__conn_move(c, CONN_SEND);
                 net__conn_window(c);
         }

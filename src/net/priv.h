@@ -30,6 +30,8 @@
 #define NET_LINGER_MAX ((uint64_t)64 << 20) /* bytes dropped in a lingering close */
 #define NET_SLICE ((size_t)1024 * 1024)     /* a loop gives one connection so much at a time */
 #define NET_PIECE ((size_t)64 * 1024)       /* of a generated body, or of a file read for TLS */
+#define NET_TAILS_FEW 64u                   /* per loop: above so many waiting tails, the kernel's memory is shared out: */
+#define NET_UNSENT 64 * 1024                /* what each connection may have in it that can not be sent yet */
 
 enum conn_state {
         CONN_HANDSHAKE,
@@ -131,6 +133,7 @@ struct conn {
         bool cold_ok;         /* no worker was free: read a cold file on the loop */
         bool writable;        /* the socket became writable while a worker had it */
         bool told_due, told_gone; /* PENDING: on_wake was called */
+        bool lean;            /* NET_UNSENT is in force */
         unsigned listener;
         int64_t since_ns;      /* of this state; HEAD: first byte */
         int64_t window_ns;     /* minimum rate: start and bytes of this window */

@@ -11,6 +11,8 @@
  * A generator that fails before that is answered with its error. */
 #define LOG_FOLDER "net"
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
@@ -190,6 +192,19 @@ static void render_head(struct conn *c, bool head_method)
         buf_adds(b, STR("\r\n"));
 }
 
+/* Readers who stop pin what the kernel holds for them, megabytes each, of memory that all connections of the machine
+ * share. So when many have stopped, large answers are fed to the kernel in small pieces. */
+static void share_kernel_memory(struct conn *c)
+{
+        const struct http_resp *rs = &c->x->rs;
+        int most = NET_UNSENT;
+        if (LIKELY(c->lean || (rs->length >= 0 && rs->length <= most)) || rs->kind == BODY_NONE ||
+            atomic_load_explicit(&c->lp->count[CONN_SEND], memory_order_relaxed) < NET_TAILS_FEW)
+                return;
+        c->lean = true;
+        (void)setsockopt(c->w.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof(most));
+}
+
 void net__answer_prepare(struct conn *c)
 {
         struct exchange *x = c->x;
@@ -206,6 +221,7 @@ void net__answer_prepare(struct conn *c)
         strip_body(rs, head_method);
         render_head(c, head_method);
         x->out.left = rs->kind == BODY_NONE ? 0 : rs->length;
+        share_kernel_memory(c);
         if (c->tls && rs->kind == BODY_MEM && rs->mem.n <= TLS_JOIN) {
                 buf_adds(&x->out.head, rs->mem);
                 x->out.mem_off = x->out.sent = rs->mem.n;

@@ -24,6 +24,9 @@ struct testapp {
         struct http_req *pending[PENDING_MAX];
         unsigned npending;
         bool ending;
+        struct cond gate;
+        unsigned gated;  /* guarded by lock */
+        bool gate_open;  /* guarded by lock */
 };
 
 struct gen {
@@ -125,6 +128,17 @@ static void answer_count(struct http_req *rq, struct http_resp *rs)
                 answer_text(rs, 200, str_printf(rq->arena, "%llu\n", (unsigned long long)all));
 }
 
+static void answer_gate(struct testapp *t, struct http_resp *rs)
+{
+        mutex_lock(&t->lock);
+        t->gated++;
+        while (!t->gate_open)
+                cond_wait(&t->gate, &t->lock);
+        t->gated--;
+        mutex_unlock(&t->lock);
+        answer_text(rs, 200, STR("through\n"));
+}
+
 static bool answer_quick(struct testapp *t, struct http_req *rq, struct http_resp *rs)
 {
         if (str_eq(rq->path, STR("/mem")))
@@ -188,6 +202,8 @@ static void handle(void *ctx, struct http_req *rq, struct http_resp *rs)
                 answer_count(rq, rs);
         } else if (str_eq(rq->path, STR("/early"))) {
                 answer_text(rs, 403, STR("no\n"));
+        } else if (str_eq(rq->path, STR("/gate"))) {
+                answer_gate(t, rs);
         } else if (str_eq(rq->path, STR("/sleep"))) {
                 clock_sleep_ns((int64_t)param(rq, "ms", 100) * NS_PER_MS);
                 answer_text(rs, 200, STR("slept\n"));
@@ -246,6 +262,29 @@ uint64_t testapp_tasks(struct testapp *t)
         return s.done;
 }
 
+unsigned testapp_queued(struct testapp *t)
+{
+        struct pool_stats s;
+        unsigned sum = 0;
+        pool_stats(t->pool, &s);
+        for (unsigned i = 0; i < POOL_CLASS_COUNT; i++)
+                sum += s.queued[i];
+        return sum;
+}
+
+unsigned testapp_gated(struct testapp *t)
+{
+        LOCK_SCOPE(&t->lock);
+        return t->gated;
+}
+
+void testapp_gate_open(struct testapp *t)
+{
+        LOCK_SCOPE(&t->lock);
+        t->gate_open = true;
+        cond_broadcast(&t->gate);
+}
+
 struct err *testapp_new(unsigned workers, unsigned queued, struct testapp **ret)
 {
         struct testapp *t = calloc(1, sizeof(*t));
@@ -261,6 +300,7 @@ struct err *testapp_new(unsigned workers, unsigned queued, struct testapp **ret)
                 t->pattern[i] = (char)testapp_pattern(i);
         mutex_init(&t->lock, "testapp", RANK_ANY);
         cond_init(&t->wake);
+        cond_init(&t->gate);
         TRY(make_file(t));
         TRY(pool_new(&limits, &t->pool));
         *ret = t;
@@ -301,6 +341,7 @@ void testapp_free(struct testapp *t, int64_t ns)
         (void)close(t->file);
         free(t->pattern);
         cond_fini(&t->wake);
+        cond_fini(&t->gate);
         mutex_fini(&t->lock);
         free(t);
 }

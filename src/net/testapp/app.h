@@ -8,7 +8,8 @@
  *   /generr        a generator that fails at once         /gencut        one that fails after 64 KiB
  *   /echo          the request's body back                /count         its length in digits
  *   /early         403 without reading the body           /earlyloop     the same from the loop
- *   /pending       completed by another thread            /sleep?ms=     a worker that sleeps */
+ *   /pending       completed by another thread            /sleep?ms=     a worker that sleeps
+ *   /gate          a worker that waits for testapp_gate_open */
 #ifndef ORLOP_NET_TESTAPP_H
 #define ORLOP_NET_TESTAPP_H
 
@@ -26,6 +27,12 @@ MUST_CHECK struct err *testapp_serve(struct testapp *t, struct http_server_optio
 struct http_server *testapp_server(struct testapp *t);
 /* Tasks that its workers did so far. */
 uint64_t testapp_tasks(struct testapp *t);
+/* Tasks that wait for one of its workers at this moment. */
+unsigned testapp_queued(struct testapp *t);
+/* Workers that wait in /gate at this moment. */
+unsigned testapp_gated(struct testapp *t);
+/* Lets everybody through /gate, from now on. */
+void testapp_gate_open(struct testapp *t);
 /* Drops the file from the page cache, where its file system can. */
 void testapp_cool(struct testapp *t);
 /* on_sent calls so far: all, and those with complete = true. */
