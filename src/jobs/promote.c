@@ -138,7 +138,12 @@ static struct err *store_file(struct walk *w, const char *path, struct str name)
         if (e)
                 return e;
         if (w->p->delete_source && stored)
-                TRY(file_unlink(dir, base));
+                e = file_unlink(dir, base);
+        if (err_code(e) == ERR_NOT_FOUND) { /* another target sees the same directory, and was faster */
+                err_free(e);
+                e = NULL;
+        }
+        TRY(e);
         if (w->job)
                 job_progress(w->job, 1, bytes);
         return NULL;
