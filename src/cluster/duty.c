@@ -278,7 +278,8 @@ static unsigned candidates(struct many *m, struct voter_candidate *list, char (*
                         list[n++] = (struct voter_candidate){ .id = voters[k].id };
                 if (i == n)
                         continue;
-                list[i].voting = true; /* on its way counts, too */
+                list[i].voting = voters[k].voting;
+                list[i].listed = true;
                 list[i].moved = list[i].member && strcmp(voters[k].address, addresses[i]) != 0;
         }
         return n;

@@ -169,9 +169,9 @@ static unsigned settle_voters(struct voter_candidate *list, unsigned n, unsigned
                 unsigned voters = 0, live = 0;
                 for (unsigned i = 0; i < n; i++) {
                         if (list[i].id == id && step != VOTER_NOTHING) {
-                                assert_true(list[i].voting == (step == VOTER_REMOVE));
+                                assert_true(step == VOTER_REMOVE ? list[i].voting || list[i].listed : !list[i].voting);
                                 assert_false(step == VOTER_REMOVE && list[i].leader);
-                                list[i].voting = step == VOTER_ADD;
+                                list[i].voting = list[i].listed = step == VOTER_ADD;
                         }
                         voters += list[i].voting;
                         live += list[i].voting && list[i].up;
@@ -192,7 +192,7 @@ static void test_voters(void **state)
         unsigned steps;
         for (unsigned n = 1; n <= ARRAY_LEN(v); n++) {
                 for (unsigned i = 0; i < n; i++)
-                        v[i] = (struct voter_candidate){ i + 1, (int64_t)i, true, true, i == 0, true, i == 0, false };
+                        v[i] = (struct voter_candidate){ i + 1, (int64_t)i, true, true, i == 0, true, i == 0, false, false };
                 assert_int_equal(settle_voters(v, n, &steps), want[n]);
                 assert_int_equal(steps, want[n] - 1);
                 for (unsigned i = 0; i < n; i++)
@@ -200,7 +200,7 @@ static void test_voters(void **state)
         }
         /* One of three is down: it stays until another can take its place, then it is replaced. */
         for (unsigned i = 0; i < 4; i++)
-                v[i] = (struct voter_candidate){ i + 1, (int64_t)i, i < 3, i != 1, i < 3, true, i == 0, false };
+                v[i] = (struct voter_candidate){ i + 1, (int64_t)i, i < 3, i != 1, i < 3, true, i == 0, false, false };
         assert_int_equal(settle_voters(v, 4, &steps), 3);
         assert_true(steps == 0 && v[1].voting);
         v[3].electable = true;
@@ -216,13 +216,19 @@ static void test_voters(void **state)
         assert_int_equal(settle_voters(v, 4, &steps), 1);
         /* Two of three are down: nothing can be done, and nothing is tried. */
         for (unsigned i = 0; i < 5; i++)
-                v[i] = (struct voter_candidate){ i + 1, (int64_t)i, true, i == 0 || i > 2, i < 3, true, i == 0, false };
+                v[i] = (struct voter_candidate){ i + 1, (int64_t)i, true, i == 0 || i > 2, i < 3, true, i == 0, false, false };
         uint64_t id = 0;
         assert_int_equal(cluster__voters_step(v, 3, &id), VOTER_NOTHING);
         assert_true(cluster__voters_step(v, 5, &id) != VOTER_REMOVE);
+        /* A change broke off: who came halfway is brought to its vote, or taken out where it is not wanted (any more). */
+        for (unsigned i = 0; i < 4; i++)
+                v[i] = (struct voter_candidate){ i + 1, (int64_t)i, i < 3, true, i < 2, true, i == 0, false, true };
+        assert_int_equal(settle_voters(v, 4, &steps), 3);
+        assert_int_equal(steps, 2);
+        assert_true(v[2].voting && !v[3].voting && !v[3].listed);
         /* One votes under an old address: it goes, and comes again; the leader gives way to one that is found. */
         for (unsigned i = 0; i < 3; i++)
-                v[i] = (struct voter_candidate){ i + 1, (int64_t)i, true, true, true, true, i == 0, i == 2 };
+                v[i] = (struct voter_candidate){ i + 1, (int64_t)i, true, true, true, true, i == 0, i == 2, false };
         assert_int_equal(cluster__voters_step(v, 3, &id), VOTER_REMOVE);
         assert_int_equal(id, 3);
         v[1].up = false; /* then the leader would be alone */

@@ -65,7 +65,8 @@ static unsigned odd(unsigned n)
 enum voter_step cluster__voters_step(const struct voter_candidate *list, unsigned n, uint64_t *ret_id)
 {
         unsigned live = 0, absent = 0, voters = 0;
-        const struct voter_candidate *add = NULL, *gone = NULL, *dead = NULL, *surplus = NULL, *moved = NULL;
+        const struct voter_candidate *add = NULL, *gone = NULL, *dead = NULL, *surplus = NULL, *moved = NULL,
+                                     *stray = NULL;
         for (unsigned i = 0; i < n; i++) {
                 live += fit(&list[i]);
                 voters += list[i].voting;
@@ -74,7 +75,10 @@ enum voter_step cluster__voters_step(const struct voter_candidate *list, unsigne
         for (unsigned i = 0; i < n; i++) {
                 const struct voter_candidate *c = &list[i];
                 bool goes = c->voting && may_go(list, n, c);
-                if (!c->voting && fit(c) && rank_of(list, n, c) < odd(live) && (!add || better(c, add)))
+                bool wanted = fit(c) && rank_of(list, n, c) < odd(live);
+                if (c->listed && !c->voting && (c->moved || !wanted)) /* has no say: may go at any time */
+                        stray = c;
+                if (!c->voting && wanted && (!add || better(c, add)))
                         add = c;
                 if (goes && !(c->member && c->electable) && (!gone || better(gone, c)))
                         gone = c;
@@ -91,6 +95,7 @@ enum voter_step cluster__voters_step(const struct voter_candidate *list, unsigne
         const struct voter_candidate *leaves = gone ? gone : add ? dead : moved;
         if (!leaves && !add && voters > odd(live + absent))
                 leaves = surplus;
+        leaves = stray ? stray : leaves;
         if (leaves) {
                 *ret_id = leaves->id;
                 return VOTER_REMOVE;
