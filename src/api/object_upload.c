@@ -158,7 +158,7 @@ struct err *api__upload_complete(struct api_req *r)
         TRY(upload_id(r, &id));
         TRY(flow_upload_parts(r->node, r->bucket, r->object, id, r->arena, &have, &have_n));
         TRY(decode_parts(r, have_n, &parts, &n));
-        TRY(flow_upload_complete(r->node, r->bucket, r->object, id, parts, n));
+        TRY(flow_upload_complete(r->node, r->bucket, r->object, id, parts, n, NULL));
         stat_add(&r->node->stats, STAT_PUT_N, 1);
         api_reply_empty(r, 200);
         return NULL;

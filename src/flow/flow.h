@@ -52,6 +52,8 @@ struct flow_put;
 MUST_CHECK struct err *flow_put_begin(struct node *n, const struct bucket *b, struct str name, const struct flow_put_options *o, struct flow_put **ret);
 /* Adds bytes; on error abort. */
 MUST_CHECK struct err *flow_put_write(struct flow_put *p, const void *data, size_t len);
+/* Replaces the custom pairs given at the begin (packed, copied): for what is known only when all bytes have passed. */
+MUST_CHECK struct err *flow_put_set_custom(struct flow_put *p, struct str custom);
 /* Checks the checksum (BAD_CHECKSUM), commits. Ends the put whatever the outcome. *ret_meta (strings in the arena) is what was stored; *ret_noop: same content, nothing changed. */
 MUST_CHECK struct err *flow_put_commit(struct flow_put *p, struct arena *a, struct obj_meta *ret_meta, bool *ret_noop);
 /* Drops it. Null is fine. */
@@ -104,8 +106,10 @@ MUST_CHECK struct err *flow_upload_part_begin(struct node *n, const struct bucke
 /* Parts so far, ascending; in the arena. */
 MUST_CHECK struct err *flow_upload_parts(struct node *n, const struct bucket *b, struct str name, struct str id, struct arena *a, struct upload_part **ret,
                                          unsigned *ret_n);
-/* Makes the listed parts (ascending) the object, here or at its owner. On error the upload stays. */
-MUST_CHECK struct err *flow_upload_complete(struct node *n, const struct bucket *b, struct str name, struct str id, const unsigned *parts, unsigned nparts);
+/* Makes the listed parts (ascending) the object, here or at its owner. Of o (may be null) custom, merged into the pairs of the upload, and cond count.
+ * On error the upload stays. */
+MUST_CHECK struct err *flow_upload_complete(struct node *n, const struct bucket *b, struct str name, struct str id, const unsigned *parts, unsigned nparts,
+                                            const struct flow_put_options *o);
 /* Drops it. UPLOAD_NOT_FOUND, NOT_OWNER. */
 MUST_CHECK struct err *flow_upload_abort(struct node *n, const struct bucket *b, struct str name, struct str id);
 

@@ -41,14 +41,21 @@ static void put_free(struct flow_put *p)
         free(p);
 }
 
+struct err *flow_put_set_custom(struct flow_put *p, struct str custom)
+{
+        char *copy = custom.n > 0 ? str_dup(custom) : NULL;
+        if (custom.n > 0 && copy == NULL)
+                return err_static(ERR_NO_MEMORY);
+        free(p->custom);
+        p->custom = copy;
+        p->o.custom = (struct str){ copy, custom.n };
+        return NULL;
+}
+
 static struct err *put_prepare(struct flow_put *p, const struct flow_put_options *o)
 {
-        if (o->has_custom && o->custom.n > 0) {
-                p->custom = str_dup(o->custom);
-                if (p->custom == NULL)
-                        return err_static(ERR_NO_MEMORY);
-                p->o.custom = (struct str){ p->custom, o->custom.n };
-        }
+        if (o->has_custom)
+                TRY(flow_put_set_custom(p, o->custom));
         if (o->verify && !str_copy(p->verify_value, sizeof(p->verify_value), o->verify_value))
                 return err_new(ERR_INVALID, "checksum value is too long (%zu characters)", o->verify_value.n);
         enum cksum_type stored = p->bucket->props.checksum.type;

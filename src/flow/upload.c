@@ -89,31 +89,40 @@ struct err *flow_upload_parts(struct node *n, const struct bucket *b, struct str
 }
 
 static struct err *complete_here(struct node *n, const struct bucket *b, const struct obj_key *key, struct str id,
-                                 const unsigned *parts, unsigned nparts)
+                                 const unsigned *parts, unsigned nparts, const struct flow_put_options *o)
 {
         AUTO_OWN struct flow_ownership own = { NULL, 0 };
         struct gate_pass pass;
         struct put_attrs attrs;
         struct put_result result;
         flow_put_attrs(b, &attrs);
+        attrs.custom = o->custom;
+        attrs.cond = o->cond;
         TRY(flow__begin(n, b, key->name, &own, &pass));
         return flow__end(n, pass, store_upload_complete(n->store, key, id, parts, nparts, &attrs, &result));
 }
 
 /* The object is another target's by now: it is sent there whole, as an ordinary write. */
 static struct err *complete_away(struct node *n, const struct bucket *b, const struct obj_key *key, struct str id,
-                                 const unsigned *parts, unsigned nparts)
+                                 const unsigned *parts, unsigned nparts, const struct flow_put_options *given)
 {
         AUTO_ARENA struct arena a;
+        AUTO_BUF struct buf pairs = BUF_INIT;
         struct content *c;
         struct str custom;
+        if (given->cond.kind != COND_NONE && given->cond.kind != COND_ABSENT)
+                return err_new(ERR_UNAVAILABLE, "the object belongs to another target by now");
         arena_init(&a, 1024, 0);
         TRY(store_upload_open(n->store, key, id, parts, nparts, &a, &custom, &c));
         struct flow_source source = { .size = content_meta(c)->size, .content = c };
+        store_custom_merge(custom, given->custom, &pairs);
         struct flow_put_options o = {
-                .size = (int64_t)source.size, .custom = custom, .has_custom = true, .custom_replace = true
+                .size = (int64_t)source.size, .custom = buf_str(&pairs), .has_custom = true, .custom_replace = true,
+                .cond = given->cond
         };
-        struct err *e = flow__write_anywhere(n, b, key->name, &o, &source, NULL);
+        struct err *e = buf_err(&pairs);
+        if (e == NULL)
+                e = flow__write_anywhere(n, b, key->name, &o, &source, NULL);
         content_unref(c);
         TRY(e);
         log_err(LOG_WARN, LOG_FOLDER, store_upload_abort(n->store, key, id), "a completed upload stays listed");
@@ -121,15 +130,18 @@ static struct err *complete_away(struct node *n, const struct bucket *b, const s
 }
 
 struct err *flow_upload_complete(struct node *n, const struct bucket *b, struct str name, struct str id,
-                                 const unsigned *parts, unsigned nparts)
+                                 const unsigned *parts, unsigned nparts, const struct flow_put_options *o)
 {
+        static const struct flow_put_options none;
         struct obj_key key = { b->bid, name };
+        if (o == NULL)
+                o = &none;
         TRY(own_upload(n, id, &id));
-        struct err *e = complete_here(n, b, &key, id, parts, nparts);
+        struct err *e = complete_here(n, b, &key, id, parts, nparts, o);
         if (err_code(e) != ERR_NOT_OWNER)
                 return e;
         err_free(e);
-        return complete_away(n, b, &key, id, parts, nparts);
+        return complete_away(n, b, &key, id, parts, nparts, o);
 }
 
 struct err *flow_upload_abort(struct node *n, const struct bucket *b, struct str name, struct str id)

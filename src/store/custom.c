@@ -51,7 +51,7 @@ static bool next_key(struct str old, struct str add, struct str after, struct st
         return found;
 }
 
-void record_custom_merge(struct str old, struct str add, struct buf *b)
+void store_custom_merge(struct str old, struct str add, struct buf *b)
 {
         struct str key, after = STR_NONE;
         while (next_key(old, add, after, &key)) {

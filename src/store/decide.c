@@ -74,7 +74,7 @@ static struct err *new_custom(struct committer *c, const struct entry *en, const
 {
         AUTO_BUF struct buf b = BUF_INIT;
         bool merge = a->custom_mode == CUSTOM_MERGE && !a->given && entry_alive(en);
-        record_custom_merge(merge ? en->record.custom : STR_NONE, a->custom, &b);
+        store_custom_merge(merge ? en->record.custom : STR_NONE, a->custom, &b);
         TRY(buf_err(&b));
         if (b.n > RECORD_CUSTOM_MAX)
                 return err_new(ERR_TOO_LARGE, "custom metadata of %zu bytes", b.n);

@@ -42,6 +42,8 @@ struct obj_meta {
 bool store_custom_next(struct str *custom, struct str *ret_key, struct str *ret_value);
 /* The value of a key, or STR_NONE. */
 struct str store_custom_get(struct str custom, struct str key);
+/* Merges packed pairs: those of `add` win; a pair with an empty value removes the key. Sorted by key. Appended to b. */
+void store_custom_merge(struct str old, struct str add, struct buf *b);
 
 /* What must hold for a write or delete to happen; decided at the commit point, atomically. */
 struct obj_cond {

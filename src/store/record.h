@@ -76,9 +76,6 @@ enum record_self_kind { RECORD_SELF_OBJECT = 1, RECORD_SELF_CHUNK = 2, RECORD_SE
 void record_self_encode(const struct obj_key *key, const struct record *r, struct buf *b);
 /* Decodes kind 1; borrowed from self. ERR_CORRUPT; INVALID for another kind. */
 MUST_CHECK struct err *record_self_decode(struct str self, struct obj_key *ret_key, struct record *ret);
-
-/* Merges packed pairs: those of `add` win; a pair with an empty value removes the key. Sorted by key. Appended to b. */
-void record_custom_merge(struct str old, struct str add, struct buf *b);
 /* Whether packed pairs are well-formed. */
 bool record_custom_check(struct str custom);
 

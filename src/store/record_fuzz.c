@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
         AUTO_BUF struct buf m = BUF_INIT;
         struct str a = { copy, n / 2 }, b = { copy + n / 2, n - n / 2 };
         bool good = record_custom_check(a) && record_custom_check(b);
-        record_custom_merge(a, b, &m);
+        store_custom_merge(a, b, &m);
         ASSERT(!good || record_custom_check(buf_str(&m)) || m.n > RECORD_CUSTOM_MAX);
         return 0;
 }

@@ -277,7 +277,7 @@ static void test_custom(void **state)
         buf_add_lstr(&d, STR("4"));
         buf_add_lstr(&d, STR("b"));
         buf_add_lstr(&d, STR(""));
-        record_custom_merge(buf_str(&a), buf_str(&d), &m);
+        store_custom_merge(buf_str(&a), buf_str(&d), &m);
         assert_true(str_eq(buf_str(&m), STR("\001a\0014\001c\0013")));
         assert_true(str_eq(store_custom_get(buf_str(&m), STR("c")), STR("3")));
         assert_null(store_custom_get(buf_str(&m), STR("b")).p);

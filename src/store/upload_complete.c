@@ -278,7 +278,7 @@ static struct err *complete(struct completion *c, const unsigned *parts, unsigne
         TRY(upload_each_part(c->mp, c->key->bid, c->id, add_part, c));
         TRY(match(c, parts, n));
         TRY(whole_checksum(c, &a, hex));
-        record_custom_merge(row.custom, attrs->custom, &custom);
+        store_custom_merge(row.custom, attrs->custom, &custom);
         TRY(buf_err(&custom));
         a.custom = buf_str(&custom);
         TRY(place(c, &a, ret));
