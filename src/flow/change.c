@@ -17,7 +17,7 @@ static struct err *delete_err(struct err *e, const struct bucket *b, struct str 
 /* cond may be null. Bare errors. */
 static struct err *delete_owned(struct node *n, const struct bucket *b, struct str name, const struct obj_cond *cond)
 {
-        AUTO_OWN struct flow_ownership own = { NULL, 0 };
+        AUTO_OWN struct flow_ownership own = { NULL, 0, false };
         struct obj_key key = { b->bid, name };
         struct gate_pass pass;
         TRY(flow__begin(n, b, name, &own, &pass));
@@ -31,7 +31,7 @@ struct err *flow_delete(struct node *n, const struct bucket *b, struct str name)
 
 struct err *flow_set_custom(struct node *n, const struct bucket *b, struct str name, struct str custom, bool replace)
 {
-        AUTO_OWN struct flow_ownership own = { NULL, 0 };
+        AUTO_OWN struct flow_ownership own = { NULL, 0, false };
         struct obj_key key = { b->bid, name };
         struct gate_pass pass;
         struct err *e = flow__begin(n, b, name, &own, &pass);
@@ -48,7 +48,7 @@ static struct err *begin_both(struct node *n, const struct bucket *b, struct str
 {
         int64_t deadline = clock_mono_ns() + FLOW_WAIT_NS;
         for (;;) {
-                AUTO_OWN struct flow_ownership of_to = { NULL, 0 };
+                AUTO_OWN struct flow_ownership of_to = { NULL, 0, false };
                 TRY(flow_own(n, b, to, false, deadline, &of_to, NULL));
                 TRY(flow__begin(n, b, from, ret, ret_pass));
                 if (ret->snap->placement.epoch == of_to.snap->placement.epoch)
@@ -63,7 +63,7 @@ static struct err *begin_both(struct node *n, const struct bucket *b, struct str
 
 static struct err *rename_here(struct node *n, const struct bucket *b, struct str from, struct str to)
 {
-        AUTO_OWN struct flow_ownership own = { NULL, 0 };
+        AUTO_OWN struct flow_ownership own = { NULL, 0, false };
         struct obj_key old = { b->bid, from }, new = { b->bid, to };
         struct gate_pass pass;
         TRY(begin_both(n, b, from, to, &own, &pass));

@@ -42,7 +42,7 @@ static struct err *no_lease(void)
 
 /* CONFLICT: the world has changed meanwhile, look again. */
 static struct err *own_under(struct node *n, struct flow_ownership *o, const struct bucket *b, struct str name,
-                             bool for_read, int64_t deadline, const struct cluster_member **ret_source)
+                             enum flow_use use, int64_t deadline, const struct cluster_member **ret_source)
 {
         const struct snapshot *s = o->snap;
         bool all = alone(s);
@@ -59,19 +59,20 @@ static struct err *own_under(struct node *n, struct flow_ownership *o, const str
                 TRY(cluster_wait_open(n->cluster, s->placement.epoch, deadline));
                 return err_static(ERR_CONFLICT);
         }
-        return snapshot_is_unsettled(s, o->digest) ? flow__settle(n, o, b->bid, name, for_read, deadline, ret_source) :
+        return snapshot_is_unsettled(s, o->digest) ? flow__settle(n, o, b->bid, name, use, deadline, ret_source) :
                                                      NULL;
 }
 
-struct err *flow_own(struct node *n, const struct bucket *b, struct str name, bool for_read, int64_t deadline_mono_ns,
-                     struct flow_ownership *ret, const struct cluster_member **ret_source)
+static struct err *own_for(struct node *n, const struct bucket *b, struct str name, enum flow_use use,
+                           int64_t deadline_mono_ns, struct flow_ownership *ret,
+                           const struct cluster_member **ret_source)
 {
         if (n->store == NULL)
                 return err_static(ERR_NOT_OWNER);
         for (;;) {
-                struct flow_ownership o = { cluster_pin(n->cluster), 0 };
+                struct flow_ownership o = { cluster_pin(n->cluster), 0, false };
                 const struct cluster_member *source = NULL;
-                struct err *e = own_under(n, &o, b, name, for_read, deadline_mono_ns, &source);
+                struct err *e = own_under(n, &o, b, name, use, deadline_mono_ns, &source);
                 if (e == NULL) {
                         *ret = o;
                         if (ret_source != NULL)
@@ -85,6 +86,12 @@ struct err *flow_own(struct node *n, const struct bucket *b, struct str name, bo
                 if (clock_mono_ns() >= deadline_mono_ns)
                         return err_new(ERR_UNAVAILABLE, "the cluster's targets are changing");
         }
+}
+
+struct err *flow_own(struct node *n, const struct bucket *b, struct str name, bool for_read, int64_t deadline_mono_ns,
+                     struct flow_ownership *ret, const struct cluster_member **ret_source)
+{
+        return own_for(n, b, name, for_read ? FLOW_READS : FLOW_CHANGES, deadline_mono_ns, ret, ret_source);
 }
 
 void flow_own_end(struct flow_ownership *o)
@@ -140,13 +147,13 @@ struct err *flow__check_owner(struct node *n, const struct bucket *b, struct str
         return alone(s) || snapshot_owns(s, snapshot_digest(b, name)) ? NULL : err_static(ERR_NOT_OWNER);
 }
 
-struct err *flow__begin(struct node *n, const struct bucket *b, struct str name, struct flow_ownership *ret,
-                        struct gate_pass *ret_pass)
+static struct err *begin_for(struct node *n, const struct bucket *b, struct str name, enum flow_use use,
+                             struct flow_ownership *ret, struct gate_pass *ret_pass)
 {
         int64_t deadline = clock_mono_ns() + FLOW_WAIT_NS;
         for (;;) {
                 struct flow_ownership o;
-                TRY(flow_own(n, b, name, false, deadline, &o, NULL));
+                TRY(own_for(n, b, name, use, deadline, &o, NULL));
                 struct err *e = flow_enter(n, &o, ret_pass);
                 if (e == NULL) {
                         *ret = o;
@@ -157,6 +164,18 @@ struct err *flow__begin(struct node *n, const struct bucket *b, struct str name,
                         return e;
                 err_free(e); /* the epoch changed in between: again */
         }
+}
+
+struct err *flow__begin(struct node *n, const struct bucket *b, struct str name, struct flow_ownership *ret,
+                        struct gate_pass *ret_pass)
+{
+        return begin_for(n, b, name, FLOW_CHANGES, ret, ret_pass);
+}
+
+struct err *flow__begin_replace(struct node *n, const struct bucket *b, struct str name, struct flow_ownership *ret,
+                                struct gate_pass *ret_pass)
+{
+        return begin_for(n, b, name, FLOW_REPLACES, ret, ret_pass);
 }
 
 struct err *flow__end(struct node *n, struct gate_pass pass, struct err *e)

@@ -20,6 +20,7 @@ void flow_stop(struct node *n);
 struct flow_ownership {
         const struct snapshot *snap; /* a reference */
         uint64_t digest;             /* 0 when all keys are this node's */
+        bool partial;                /* for writes that replace: who is down was passed by, and may hold something older than they are */
 };
 /* Makes this node ready to act on a key: waits until an epoch that gives it the key is open (bounded by
  * deadline_mono_ns), checks the lease, takes over what an earlier owner may hold (rule 2). for_read: a large content

@@ -22,10 +22,16 @@ struct err *flow__object_err(struct err *e, const struct bucket *b, struct str n
 
 /* Early refusal of a write whose key is another target's, before anything is read from the client. NOT_OWNER. */
 MUST_CHECK struct err *flow__check_owner(struct node *n, const struct bucket *b, struct str name);
+/* What an operation does with a key: reads it, decides by what is there, or replaces it whatever it is. */
+enum flow_use { FLOW_READS, FLOW_CHANGES, FLOW_REPLACES };
 /* flow_own() for a write, and into the gate, as often as the epoch changes in between. Ends with flow__end() and
  * flow_own_end(). */
 MUST_CHECK struct err *flow__begin(struct node *n, const struct bucket *b, struct str name, struct flow_ownership *ret,
                                    struct gate_pass *ret_pass);
+/* As flow__begin() for a write that replaces the object whatever it is (rule 3 makes it right): a target that has been
+ * down for a while need not be asked. Then ret->partial, and what is here must not decide anything. */
+MUST_CHECK struct err *flow__begin_replace(struct node *n, const struct bucket *b, struct str name,
+                                           struct flow_ownership *ret, struct gate_pass *ret_pass);
 /* Leaves the gate after a commit that ended with e (taken); the operation's outcome. */
 MUST_CHECK struct err *flow__end(struct node *n, struct gate_pass pass, struct err *e);
 /* Whether the newest epoch here is still the ownership's: what was not found is then really absent. */
@@ -107,8 +113,9 @@ MUST_CHECK struct err *flow__check_copy(const struct parcel *p, struct cksum_ctx
 /* The gate of exactly this epoch; ends with flow__end(). CONFLICT, UNAVAILABLE. */
 MUST_CHECK struct err *flow__enter_epoch(struct node *n, uint64_t epoch, struct gate_pass *ret);
 
-/* Rule 2 for a key that this node owns under o->snap: *ret_source as in flow_own(). CONFLICT: the epoch changed. */
-MUST_CHECK struct err *flow__settle(struct node *n, const struct flow_ownership *o, uint64_t bid, struct str name,
-                                    bool for_read, int64_t deadline, const struct cluster_member **ret_source);
+/* Rule 2 for a key that this node owns under o->snap: *ret_source as in flow_own(); sets o->partial. CONFLICT: the epoch
+ * changed. */
+MUST_CHECK struct err *flow__settle(struct node *n, struct flow_ownership *o, uint64_t bid, struct str name,
+                                    enum flow_use use, int64_t deadline, const struct cluster_member **ret_source);
 
 #endif

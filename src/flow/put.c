@@ -125,16 +125,20 @@ static struct err *put_verify(struct flow_put *p, const char *stored_hex)
 /* At the gate. Ends p->put whatever the outcome. */
 static struct err *put_owned(struct flow_put *p, const struct put_attrs *attrs, struct put_result *ret)
 {
-        AUTO_OWN struct flow_ownership own = { NULL, 0 };
+        AUTO_OWN struct flow_ownership own = { NULL, 0, false };
         struct gate_pass pass;
         struct put *put = p->put;
+        struct put_attrs a = *attrs;
+        struct str name = { p->name, p->name_len };
         p->put = NULL;
-        struct err *e = flow__begin(p->node, p->bucket, (struct str){ p->name, p->name_len }, &own, &pass);
+        struct err *e = a.cond.kind == COND_NONE ? flow__begin_replace(p->node, p->bucket, name, &own, &pass) :
+                                                   flow__begin(p->node, p->bucket, name, &own, &pass);
         if (e != NULL) {
                 store_put_abort(put);
                 return e;
         }
-        return flow__end(p->node, pass, store_put_commit(put, attrs, ret));
+        a.same_is_noop = a.same_is_noop && !own.partial;
+        return flow__end(p->node, pass, store_put_commit(put, &a, ret));
 }
 
 struct err *flow_put_commit(struct flow_put *p, struct arena *a, struct obj_meta *ret_meta, bool *ret_noop)

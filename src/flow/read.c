@@ -22,7 +22,7 @@ struct err *flow_open(struct node *n, const struct bucket *b, struct str name, s
 {
         struct obj_key key = { b->bid, name };
         for (;;) {
-                AUTO_OWN struct flow_ownership own = { NULL, 0 };
+                AUTO_OWN struct flow_ownership own = { NULL, 0, false };
                 struct err *e = flow_own(n, b, name, false, clock_mono_ns() + FLOW_WAIT_NS, &own, NULL);
                 if (e == NULL)
                         e = store_open_object(n->store, &key, ret);
@@ -52,7 +52,7 @@ struct err *flow_open_read(struct node *n, const struct bucket *b, struct str na
 {
         int64_t deadline = clock_mono_ns() + FLOW_WAIT_NS;
         for (;;) {
-                AUTO_OWN struct flow_ownership own = { NULL, 0 };
+                AUTO_OWN struct flow_ownership own = { NULL, 0, false };
                 const struct cluster_member *source = NULL;
                 struct err *e = flow_own(n, b, name, true, deadline, &own, &source);
                 if (e == NULL)
@@ -78,7 +78,7 @@ struct err *flow_head(struct node *n, const struct bucket *b, struct str name, s
         struct obj_key key = { b->bid, name };
         int64_t deadline = clock_mono_ns() + FLOW_WAIT_NS;
         for (;;) {
-                AUTO_OWN struct flow_ownership own = { NULL, 0 };
+                AUTO_OWN struct flow_ownership own = { NULL, 0, false };
                 const struct cluster_member *source = NULL;
                 struct err *e = flow_own(n, b, name, true, deadline, &own, &source);
                 if (e == NULL)

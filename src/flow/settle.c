@@ -7,6 +7,10 @@
  * asked; the largest stamp is the truth. It is installed here, or the record here is confirmed. When nobody has
  * anything, nothing is remembered, and the next one asks again.
  *
+ * A write that replaces the object whatever it is needs no answer to be right: its stamp is the larger one. So it does not
+ * wait for targets that are down, once no stamp of theirs can be as large; but what is here is not confirmed then, and
+ * the version's number and custom pairs go on from what could be reached.
+ *
  * Operations on one key that need the same answer share one flight. Fails: UNAVAILABLE when one of those who must be
  * asked is down or does not answer; CONFLICT when what was seen has changed meanwhile: look again. */
 #include "flow/priv.h"
@@ -14,6 +18,9 @@
 #include "flow/work.h"
 
 #define ATTEMPTS 3 /* of asking one target */
+/* A target reads the time off its own clock for as long as its last lease runs, and may be a tenth too fast: after so much
+ * more than when it was declared down, all its stamps are past. */
+#define PAST_NS (3 * NS_PER_SEC)
 
 /* ---- who must be asked ---- */
 
@@ -43,13 +50,14 @@ struct settling {
         const struct snapshot *snap;
         uint64_t digest, epoch;
         struct obj_key key;
-        bool for_read;
+        enum flow_use use;
         int64_t deadline;
         struct arena arena;
         bool here;                  /* a record lies here: */
         struct obj_meta local;
         const struct cluster_member *asked[CLUSTER_EARLIER_MAX];
         unsigned nasked;
+        bool partial;               /* somebody was passed by */
         const struct cluster_member *from; /* who has the newest, null: nobody */
         struct parcel newest;
 };
@@ -86,6 +94,10 @@ static struct err *ask_one(struct settling *s, const struct cluster_member *m)
                         return NULL;
         if (s->nasked < ARRAY_LEN(s->asked))
                 s->asked[s->nasked++] = m;
+        if (!m->up && s->use == FLOW_REPLACES && cluster_time_ns(s->node->cluster) > m->down_ns + PAST_NS) {
+                s->partial = true;
+                return NULL;
+        }
         if (!m->up)
                 return err_new(ERR_UNAVAILABLE, "target %s is down and may hold a newer version", m->target);
         TRY(ask(s, m, &p));
@@ -124,13 +136,13 @@ static struct err *fetch(struct settling *s)
         struct parcel_result result;
         if (!s->newest.meta.tombstone)
                 TRY(flow__peer_open(s->node, &peer, s->key.bid, s->key.name, s->newest.meta.stamp, 0, &reply));
-        TRY(flow__install(s->node, &s->newest, s->epoch, s->epoch, read_reply, reply, &result));
+        TRY(flow__install(s->node, &s->newest, s->epoch, s->partial ? 0 : s->epoch, read_reply, reply, &result));
         return result.superseded ? err_static(ERR_CONFLICT) : NULL;
 }
 
 static struct err *confirm(struct settling *s)
 {
-        if (!s->here || s->local.moved || s->local.epoch == s->epoch)
+        if (!s->here || s->local.moved || s->local.epoch == s->epoch || s->partial)
                 return NULL;
         struct err *e = store_confirm(s->node->store, &s->key, s->local.stamp, s->epoch);
         return err_code(e) == ERR_PRECONDITION ? err_recode(e, ERR_CONFLICT, "the record changed meanwhile") : e;
@@ -152,24 +164,25 @@ static struct err *settle_key(struct settling *s, const struct cluster_member **
         TRY(ask_all(s));
         if (!is_newer(s))
                 return confirm(s);
-        if (!s->for_read || s->newest.meta.tombstone || s->newest.meta.size <= FLOW_FETCH_MAX)
+        if (s->use != FLOW_READS || s->newest.meta.tombstone || s->newest.meta.size <= FLOW_FETCH_MAX)
                 return fetch(s);
         *ret_source = s->from;
         return NULL;
 }
 
-static struct err *settle_alone(struct node *n, const struct flow_ownership *o, uint64_t bid, struct str name,
-                                bool for_read, int64_t deadline, const struct cluster_member **ret_source)
+static struct err *settle_alone(struct node *n, struct flow_ownership *o, uint64_t bid, struct str name,
+                                enum flow_use use, int64_t deadline, const struct cluster_member **ret_source)
 {
         struct settling s = { .node = n,
                               .snap = o->snap,
                               .digest = o->digest,
                               .epoch = o->snap->placement.epoch,
                               .key = { bid, name },
-                              .for_read = for_read,
+                              .use = use,
                               .deadline = deadline };
         arena_init(&s.arena, 2048, 0);
         struct err *e = settle_key(&s, ret_source);
+        o->partial = s.partial;
         arena_fini(&s.arena);
         return e;
 }
@@ -180,7 +193,8 @@ struct flight {
         struct list link;
         uint64_t bid, epoch;
         struct str name;
-        bool for_read, done;
+        enum flow_use use;
+        bool done, partial;
         unsigned users; /* who still looks at it */
         enum err_code code;
         char text[256];
@@ -188,11 +202,11 @@ struct flight {
         const struct snapshot *snap;
 };
 
-static struct flight *find_locked(struct flow_work *w, uint64_t bid, struct str name, uint64_t epoch, bool for_read)
+static struct flight *find_locked(struct flow_work *w, uint64_t bid, struct str name, uint64_t epoch, enum flow_use use)
 {
         LIST_FOREACH(at, &w->flights) {
                 struct flight *f = LIST_ENTRY(at, struct flight, link);
-                if (f->bid == bid && f->epoch == epoch && f->for_read == for_read && str_eq(f->name, name))
+                if (f->bid == bid && f->epoch == epoch && f->use == use && str_eq(f->name, name))
                         return f;
         }
         return NULL;
@@ -209,19 +223,20 @@ static void unuse(struct flow_work *w, struct flight *f)
         free(f);
 }
 
-static struct err *outcome(const struct flight *f, const struct snapshot *mine,
+static struct err *outcome(const struct flight *f, struct flow_ownership *mine,
                            const struct cluster_member **ret_source)
 {
         if (f->code != ERR_NONE)
                 return err_new(f->code, "%s", f->text);
+        mine->partial = f->partial;
         if (f->source == NULL)
                 return NULL;
-        *ret_source = snapshot_member(mine, str_of(f->source->id));
+        *ret_source = snapshot_member(mine->snap, str_of(f->source->id));
         return *ret_source != NULL ? NULL : err_static(ERR_CONFLICT);
 }
 
 /* Waits for another's flight, which counts this user. */
-static struct err *join(struct flow_work *w, struct flight *f, const struct snapshot *mine, int64_t deadline,
+static struct err *join(struct flow_work *w, struct flight *f, struct flow_ownership *mine, int64_t deadline,
                         const struct cluster_member **ret_source)
 {
         mutex_lock(&w->lock);
@@ -236,12 +251,14 @@ static struct err *join(struct flow_work *w, struct flight *f, const struct snap
         return e;
 }
 
-static void land(struct flow_work *w, struct flight *f, const struct err *e, const struct cluster_member *source)
+static void land(struct flow_work *w, struct flight *f, const struct err *e, bool partial,
+                 const struct cluster_member *source)
 {
         mutex_lock(&w->lock);
         list_remove(&f->link);
         f->done = true;
         f->code = err_code(e);
+        f->partial = partial;
         f->source = source;
         if (e != NULL)
                 err_text(e, f->text, sizeof(f->text));
@@ -250,31 +267,31 @@ static void land(struct flow_work *w, struct flight *f, const struct err *e, con
         unuse(w, f);
 }
 
-struct err *flow__settle(struct node *n, const struct flow_ownership *o, uint64_t bid, struct str name, bool for_read,
+struct err *flow__settle(struct node *n, struct flow_ownership *o, uint64_t bid, struct str name, enum flow_use use,
                          int64_t deadline, const struct cluster_member **ret_source)
 {
         struct flow_work *w = n->work;
         if (w == NULL)
-                return settle_alone(n, o, bid, name, for_read, deadline, ret_source);
+                return settle_alone(n, o, bid, name, use, deadline, ret_source);
         mutex_lock(&w->lock);
-        struct flight *f = find_locked(w, bid, name, o->snap->placement.epoch, for_read);
+        struct flight *f = find_locked(w, bid, name, o->snap->placement.epoch, use);
         if (f != NULL) {
                 f->users++;
                 mutex_unlock(&w->lock);
-                return join(w, f, o->snap, deadline, ret_source);
+                return join(w, f, o, deadline, ret_source);
         }
         f = calloc(1, sizeof(*f));
         if (f != NULL) {
                 *f = (struct flight){ .bid = bid, .epoch = o->snap->placement.epoch, .name = name,
-                                      .for_read = for_read, .users = 1, .snap = snapshot_ref(o->snap) };
+                                      .use = use, .users = 1, .snap = snapshot_ref(o->snap) };
                 list_append(&w->flights, &f->link);
         }
         mutex_unlock(&w->lock);
         if (f == NULL)
                 return err_static(ERR_NO_MEMORY);
         const struct cluster_member *source = NULL;
-        struct err *e = settle_alone(n, o, bid, name, for_read, deadline, &source);
-        land(w, f, e, source);
+        struct err *e = settle_alone(n, o, bid, name, use, deadline, &source);
+        land(w, f, e, o->partial, source);
         *ret_source = source;
         return e;
 }

@@ -91,14 +91,14 @@ struct err *flow_upload_parts(struct node *n, const struct bucket *b, struct str
 static struct err *complete_here(struct node *n, const struct bucket *b, const struct obj_key *key, struct str id,
                                  const unsigned *parts, unsigned nparts, const struct flow_put_options *o)
 {
-        AUTO_OWN struct flow_ownership own = { NULL, 0 };
+        AUTO_OWN struct flow_ownership own = { NULL, 0, false };
         struct gate_pass pass;
         struct put_attrs attrs;
         struct put_result result;
         flow_put_attrs(b, &attrs);
         attrs.custom = o->custom;
         attrs.cond = o->cond;
-        TRY(flow__begin(n, b, key->name, &own, &pass));
+        TRY(flow__begin_replace(n, b, key->name, &own, &pass));
         return flow__end(n, pass, store_upload_complete(n->store, key, id, parts, nparts, &attrs, &result));
 }
 
@@ -196,7 +196,7 @@ static struct err *begin_new(struct node *n, const struct bucket *b, const struc
 {
         int64_t deadline = clock_mono_ns() + FLOW_WAIT_NS;
         for (;;) {
-                AUTO_OWN struct flow_ownership own = { NULL, 0 };
+                AUTO_OWN struct flow_ownership own = { NULL, 0, false };
                 TRY(flow_own(n, b, key->name, false, deadline, &own, NULL));
                 TRY(store_append_begin(n->store, key, STR_NONE, id, ret));
                 if (flow__is_current(n, &own))
@@ -243,7 +243,7 @@ void flow_append_abort(struct flow_append *a)
 static struct err *flush_here(struct node *n, const struct bucket *b, const struct obj_key *key, struct str id,
                               const struct put_attrs *attrs, enum cksum_type expect_type, struct str expect)
 {
-        AUTO_OWN struct flow_ownership own = { NULL, 0 };
+        AUTO_OWN struct flow_ownership own = { NULL, 0, false };
         struct gate_pass pass;
         struct put_result result;
         TRY(flow__begin(n, b, key->name, &own, &pass));
