@@ -13,6 +13,7 @@
 
 #define BEAT_NS (NS_PER_SEC / 2)
 #define BEAT_WAIT_NS NS_PER_SEC
+#define GOODBYE_WAIT_NS (NS_PER_SEC / 2)
 #define GATE_ALARM_NS (10 * NS_PER_SEC)
 #define RENEW_NS (600 * NS_PER_SEC)
 
@@ -130,7 +131,7 @@ static bool choose_peer(struct many *m, struct rpc_peer *ret)
         return false;
 }
 
-static json_t *beat_body(struct many *m)
+static json_t *beat_body(struct many *m, bool ends)
 {
         struct member self;
         AUTO_BUF struct buf b = BUF_INIT;
@@ -141,6 +142,7 @@ static json_t *beat_body(struct many *m)
         jw_u64s(&w, "confirmed", atomic_load(&m->confirmed));
         jw_u64s(&w, "incarnation", m->c->local.starts);
         jw_u64s(&w, "stamp", largest_stamp(m));
+        jw_bool(&w, "ends", ends);
         AUTO_BUF struct buf text = BUF_INIT;
         err_free(cluster__encode_member(&self, &text));
         jw_raw(&w, "self", buf_str(&text));
@@ -169,6 +171,30 @@ struct beat_answer {
         int64_t time;
 };
 
+static struct err *post_beat(struct many *m, const struct rpc_peer *peer, bool ends, int64_t deadline, json_t **ret_extra,
+                             struct buf *b)
+{
+        AUTO_JSON json_t *in = beat_body(m, ends);
+        if (!in)
+                return err_static(ERR_NO_MEMORY);
+        char *text = json_dumps(in, JSON_COMPACT);
+        const struct rpc_request rq = { .method = "POST", .target = STR("/cluster/beat"), .body = str_of(text),
+                                        .replay_any = true, .deadline_ns = deadline, .ret_extra = ret_extra };
+        struct err *e = rpc_call_with(m->client, peer, &rq, b);
+        free(text);
+        return e;
+}
+
+void cluster__beat_goodbye(struct many *m)
+{
+        AUTO_BUF struct buf body = BUF_INIT;
+        struct rpc_peer peer = m->hint;
+        if (!peer.port && !cluster__leader_peer(m->c, &peer))
+                return;
+        log_err(LOG_DEBUG, LOG_FOLDER, post_beat(m, &peer, true, clock_mono_ns() + GOODBYE_WAIT_NS, NULL, &body),
+                "goodbye to %s", peer.id);
+}
+
 static struct err *beat_once(struct many *m, const struct rpc_peer *peer)
 {
         static const struct json_field fields[] = {
@@ -177,16 +203,10 @@ static struct err *beat_once(struct many *m, const struct rpc_peer *peer)
                 JSON_FIELD(struct beat_answer, "observe", JSON_F_U64S, observe),
                 JSON_FIELD(struct beat_answer, "time", JSON_F_I64S, time),
         };
-        AUTO_JSON json_t *in = beat_body(m), *out = NULL, *extra = NULL;
+        AUTO_JSON json_t *out = NULL, *extra = NULL;
         AUTO_BUF struct buf body = BUF_INIT;
-        if (!in)
-                return err_static(ERR_NO_MEMORY);
-        char *text = json_dumps(in, JSON_COMPACT);
         int64_t sent = clock_mono_ns();
-        const struct rpc_request rq = { .method = "POST", .target = STR("/cluster/beat"), .body = str_of(text),
-                                        .replay_any = true, .deadline_ns = sent + BEAT_WAIT_NS, .ret_extra = &extra };
-        struct err *e = rpc_call_with(m->client, peer, &rq, &body);
-        free(text);
+        struct err *e = post_beat(m, peer, false, sent + BEAT_WAIT_NS, &extra, &body);
         if (e) {
                 take_hint(m, extra);
                 return e;
@@ -271,8 +291,20 @@ static const char *const answers[] = {
 
 struct beat_doc {
         uint64_t confirmed, incarnation, stamp;
+        bool ends;
         const json_t *self;
 };
+
+static struct err *take_goodbye(struct many *m, struct rpc_req *rq, uint64_t incarnation)
+{
+        mutex_lock(&m->lease);
+        bool taken = cluster__leases_goodbye(&m->leases, rq->peer_id, incarnation);
+        m->duty_kicked = m->duty_kicked || taken;
+        cond_signal(&m->duty_now);
+        mutex_unlock(&m->lease);
+        cluster__watch_wake(m, rq->peer_id); /* it waits for its question to be answered */
+        return rpc_reply_json(rq, json_object());
+}
 
 static struct err *handle_beat(struct rpc_req *rq)
 {
@@ -280,6 +312,7 @@ static struct err *handle_beat(struct rpc_req *rq)
                 JSON_FIELD(struct beat_doc, "confirmed", JSON_F_U64S, confirmed),
                 JSON_FIELD(struct beat_doc, "incarnation", JSON_F_U64S, incarnation),
                 JSON_FIELD(struct beat_doc, "stamp", JSON_F_U64S, stamp),
+                JSON_FIELD(struct beat_doc, "ends", JSON_F_BOOL, ends),
                 JSON_FIELD(struct beat_doc, "self", JSON_F_OBJECT, self),
         };
         struct many *m = rq->ctx;
@@ -291,6 +324,8 @@ static struct err *handle_beat(struct rpc_req *rq)
                 return cluster__not_leader(m, rq);
         TRY(rpc_read_json(rq, &j));
         TRY(json_decode(j, fields, ARRAY_LEN(fields), false, "beat", &d));
+        if (d.ends)
+                return take_goodbye(m, rq, d.incarnation);
         TRY(cluster__decode_member(str_of(rq->peer_id), d.self, &self));
         enum lease_answer a = answer(m, rq->peer_id, d.incarnation, d.confirmed, d.stamp, &open, &largest);
         if (a == LEASE_NOT_LEADER)

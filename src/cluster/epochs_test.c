@@ -146,12 +146,32 @@ static void test_openings(void **state)
         cluster__leases_condemn(&l, "m-b");
         leases_of(&l, false, 1, t); /* b is down: its lease has run out before */
         assert_int_equal(cluster__leases_open(&l, t, &e), 3);
+        /* Who has said goodbye may come back, and is not waited for when that would hold others up. */
+        tick(&l, t - LEASE_GRACE_NS, t);
+        leases_of(&l, true, 1, t);
+        assert_ok(cluster__epochs_change(&e, abc, 3, false, &changed));
+        assert_int_equal(cluster__leases_beat(&l, t, true, "m-b", 2, 3), LEASE_GIVEN);
+        assert_false(cluster__leases_goodbye(&l, "m-b", 1)); /* of an earlier process */
+        assert_int_equal(cluster__leases_beat(&l, t, true, "m-a", 1, 4), LEASE_GIVEN);
+        assert_int_equal(cluster__leases_open(&l, t, &e), 3);
+        assert_null(cluster__leases_dead(&l, t, "m-p", 0));
+        assert_true(cluster__leases_goodbye(&l, "m-b", 2));
+        assert_string_equal(cluster__leases_dead(&l, t, "m-p", 0), "m-b");
+        assert_int_equal(cluster__leases_beat(&l, t, true, "m-b", 3, 4), LEASE_GIVEN); /* its next process */
+        assert_null(cluster__leases_dead(&l, t, "m-p", 0));
+        assert_int_equal(cluster__leases_open(&l, t, &e), 4);
+        assert_true(cluster__leases_goodbye(&l, "m-b", 3));
+        assert_null(cluster__leases_dead(&l, t, "m-p", 0)); /* nobody waits */
+        assert_ok(cluster__epochs_change(&e, ab, 2, false, &changed));
+        assert_int_equal(cluster__leases_beat(&l, t, true, "m-a", 1, 5), LEASE_GIVEN);
+        assert_int_equal(cluster__leases_beat(&l, t, true, "m-b", 4, 5), LEASE_GIVEN);
+        assert_int_equal(cluster__leases_open(&l, t, &e), 5);
         /* A member that vanishes while it may hold a lease holds the next opening back. */
         assert_ok(cluster__epochs_change(&e, abc, 3, false, &changed));
         const struct lease_member one[] = { { "m-b", "b", false, 1 }, { "m-p", "", true, 1 } };
         assert_ok(cluster__leases_state(&l, one, 2, t));
-        assert_int_equal(cluster__leases_open(&l, t + LEASE_GRACE_NS - 1, &e), 3);
-        assert_int_equal(cluster__leases_open(&l, t + LEASE_GRACE_NS, &e), 4);
+        assert_int_equal(cluster__leases_open(&l, t + LEASE_GRACE_NS - 1, &e), 5);
+        assert_int_equal(cluster__leases_open(&l, t + LEASE_GRACE_NS, &e), 6);
         /* A new leader does not know what was opened before. */
         cluster__leases_follow(&l);
         cluster__leases_lead(&l, t, false);

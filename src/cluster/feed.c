@@ -143,7 +143,7 @@ static void take(struct many *m, const struct feed_item *i)
         if (m->broken)
                 return;
         cluster__gate_follow(m);
-        cluster__watch_published(m, i->index);
+        cluster__watch_wake(m, NULL);
         cluster__duty_kick(m);
         cluster__beat_kick(m);
 }

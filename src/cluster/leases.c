@@ -92,9 +92,19 @@ enum lease_answer cluster__leases_beat(struct leases *l, int64_t now_ns, bool fr
         x->heard_ever = true;
         x->heard_ns = now_ns;
         x->confirmed = confirmed;
+        x->gone = x->waited = false;
         if (!x->up)
                 return LEASE_DOWN;
         return confirmed < x->since ? LEASE_BEHIND : LEASE_GIVEN;
+}
+
+bool cluster__leases_goodbye(struct leases *l, const char *id, uint64_t incarnation)
+{
+        struct lease_entry *x = entry_of(l, id);
+        if (!l->leading || !x || incarnation < x->incarnation)
+                return false;
+        x->gone = true;
+        return true;
 }
 
 const char *cluster__leases_dead(const struct leases *l, int64_t now_ns, const char *self, unsigned i)
@@ -103,7 +113,8 @@ const char *cluster__leases_dead(const struct leases *l, int64_t now_ns, const c
                 return NULL;
         for (unsigned k = 0; k < l->n; k++) {
                 const struct lease_entry *x = &l->list[k];
-                if (x->up && strcmp(x->id, self) != 0 && now_ns - x->heard_ns > LEASE_DOWN_NS && i-- == 0)
+                bool silent = now_ns - x->heard_ns > LEASE_DOWN_NS || (x->gone && x->waited);
+                if (x->up && strcmp(x->id, self) != 0 && silent && i-- == 0)
                         return x->id;
         }
         return NULL;
@@ -124,9 +135,10 @@ uint64_t cluster__leases_open(struct leases *l, int64_t now_ns, const struct epo
                 if (now_ns < l->not_before_ns)
                         return l->open;
                 for (unsigned i = 0; i < l->n; i++) {
-                        const struct lease_entry *x = &l->list[i];
-                        if (x->up && x->target[0] && x->confirmed < e->current.epoch &&
-                            cluster__epochs_must_confirm(e, x->target))
+                        struct lease_entry *x = &l->list[i];
+                        x->waited = x->up && x->target[0] && x->confirmed < e->current.epoch &&
+                                    cluster__epochs_must_confirm(e, x->target);
+                        if (x->waited)
                                 return l->open;
                 }
         }

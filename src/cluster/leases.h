@@ -34,6 +34,8 @@ struct lease_entry {
         uint64_t incarnation;     /* newest heard of */
         uint64_t confirmed;
         int64_t heard_ns;
+        bool gone;                /* it said that it ends: it acts no more until its next beat */
+        bool waited;              /* and an epoch waits for it: no use to wait until its silence is long enough */
 };
 struct leases {
         bool leading;
@@ -75,6 +77,9 @@ enum lease_answer {
 /* A beat. fresh: the engine's word at this moment. */
 enum lease_answer cluster__leases_beat(struct leases *l, int64_t now_ns, bool fresh, const char *id,
                                        uint64_t incarnation, uint64_t confirmed);
+/* A member says that it has given up its lease and ends. It is not down yet: it may be back in a moment, and nothing need
+ * move for that; unless an epoch waits for it. False: a later process of it is known, or it is not a member. */
+bool cluster__leases_goodbye(struct leases *l, const char *id, uint64_t incarnation);
 /* The i-th member that must be declared down now, or null. `self` never is. */
 const char *cluster__leases_dead(const struct leases *l, int64_t now_ns, const char *self, unsigned i);
 /* Before the command that declares it down: it gets no lease any more. If the command fails, the next

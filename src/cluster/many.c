@@ -436,6 +436,7 @@ void cluster_stop(struct cluster *c)
         cluster__gate_revoke(&c->gate);
         cluster__duties_stop(m);
         cluster__beats_stop(m);
+        cluster__beat_goodbye(m);
         cluster__watch_stop(m);
         cluster__feed_stop(m);
         cluster__news(c);

@@ -180,6 +180,8 @@ MUST_CHECK struct err *cluster__beats_start(struct many *m);
 void cluster__beats_stop(struct many *m);
 /* A beat at once. */
 void cluster__beat_kick(struct many *m);
+/* After the last beat: tells the leader that this process ends, and acts no more. Waits half a second at most. */
+void cluster__beat_goodbye(struct many *m);
 /* After a publication: moves the gate if it can. */
 void cluster__gate_follow(struct many *m);
 /* Starts the leader's duties, which begin when this process leads. */
@@ -192,8 +194,8 @@ void cluster__duty_kick(struct many *m);
 MUST_CHECK struct err *cluster__watch_start(struct many *m);
 /* See cluster__watch_start. */
 void cluster__watch_stop(struct many *m);
-/* Something was published: answers those who wait. removed: keys that went with it. */
-void cluster__watch_published(struct many *m, uint64_t index);
+/* Answers those who wait for news: all (null), or one member. */
+void cluster__watch_wake(struct many *m, const char *peer);
 /* Notes a removal, before it is published. */
 void cluster__watch_removed(struct many *m, uint64_t index, struct str key);
 /* The whole state of a peer: for a joiner. */

@@ -43,20 +43,20 @@ static void wake(struct watch_waiter *w)
         rpc_complete(rq, e);
 }
 
-void cluster__watch_published(struct many *m, uint64_t index)
+void cluster__watch_wake(struct many *m, const char *peer)
 {
-        (void)index;
-        struct list all;
-        list_init(&all);
+        struct list woken;
+        list_init(&woken);
         mutex_lock(&m->watch);
-        while (!list_empty(&m->waiters)) {
-                struct list *l = m->waiters.next;
+        LIST_FOREACH_SAFE(l, next, &m->waiters) {
+                if (peer && strcmp(LIST_ENTRY(l, struct watch_waiter, link)->rq->peer_id, peer) != 0)
+                        continue;
                 list_remove(l);
-                list_append(&all, l);
+                list_append(&woken, l);
         }
         mutex_unlock(&m->watch);
-        while (!list_empty(&all)) {
-                struct watch_waiter *w = LIST_ENTRY(all.next, struct watch_waiter, link);
+        while (!list_empty(&woken)) {
+                struct watch_waiter *w = LIST_ENTRY(woken.next, struct watch_waiter, link);
                 list_remove(&w->link);
                 wake(w);
         }
@@ -305,7 +305,7 @@ struct err *cluster__watch_start(struct many *m)
 
 void cluster__watch_stop(struct many *m)
 {
-        cluster__watch_published(m, 0);
+        cluster__watch_wake(m, NULL);
         thread_join(m->follower);
         m->follower = NULL;
 }

@@ -1,7 +1,7 @@
 /* daemon/serve.c: wiring of one node: log, cluster state, store, jobs, front, server; then signals until the end.
  *
- * Anything that fails during the start ends what was made before it, in reverse, and the error goes to main. During the end requests in flight get a deadline; the store is
- * closed last, after the last commit. */
+ * Anything that fails during the start ends what was made before it, in reverse, and the error goes to main. During the end requests in flight get a deadline, then the node
+ * leaves the cluster; the store is closed last, after the last commit. */
 #define LOG_FOLDER "daemon"
 #include "daemon/serve.h"
 
@@ -291,15 +291,16 @@ static struct err *start(struct service *v)
         return http_server_start(v->server);
 }
 
+/* Clients first: what was begun ends well, as a node of the cluster, which holds its lease until then. */
 static void stop(struct service *v)
 {
+        if (v->server != NULL)
+                http_server_stop(v->server, clock_mono_ns() + DRAIN_NS);
         if (v->api != NULL)
                 api_stop(v->api);
         if (v->node.cluster != NULL)
                 cluster_stop(v->node.cluster);
         cluster_port_stop(v->port);
-        if (v->server != NULL)
-                http_server_stop(v->server, clock_mono_ns() + DRAIN_NS);
         if (v->jobs != NULL)
                 jobs_free(v->jobs);
         if (v->pool != NULL)

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import random
+import select
 import shutil
 import signal
 import socket
@@ -140,8 +141,10 @@ class Wire:
         self.conn.close()
 
     def request(self, method, path, body=None, headers=None):
-        """Status, headers, body."""
+        """Status, headers, body. What was closed between two requests is opened again, as clients do; what is closed after a request was sent is a failure."""
         try:
+            if self.conn.sock is not None and select.select([self.conn.sock], [], [], 0)[0]:
+                self.conn.close()
             if self.conn.sock is None:
                 self.conn.connect()
                 self.conn.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
