@@ -5,6 +5,7 @@
 #include "cluster/many.h"
 
 #include "base/log.h"
+#include "cluster/raft_mark.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/random.h"
@@ -263,6 +264,7 @@ static struct err *engine_start(struct many *m, bool bootstrap)
 {
         char dir[4096 + 16];
         snprintf(dir, sizeof(dir), "%s/orlop/raft", m->state_dir);
+        TRY(raft__mark(m->c->dir, dir, m->c->id.voter_id));
         const struct raft_options o = {
                 .dir = dir,
                 .id = m->c->id.voter_id,

@@ -55,7 +55,7 @@ enum {
 
 /* What a leader remembers of a follower, to see that it stands still. */
 struct follower {
-        uint64_t id, match, last_then;
+        uint64_t id, match;
         int64_t since_ns;
         bool told;
 };
@@ -982,10 +982,10 @@ static void watch_follower(struct raft_core *c, struct follower *f, raft_id id, 
         if (raft_match_index(&c->raft, id, &match) != 0)
                 return;
         if (f->id != id || f->match != match || match >= last) {
-                *f = (struct follower){ .id = id, .match = match, .last_then = last, .since_ns = now };
+                *f = (struct follower){ .id = id, .match = match, .since_ns = now };
                 return;
         }
-        if (f->told || now - f->since_ns < stall || last <= f->last_then || heard == 0 ||
+        if (f->told || now - f->since_ns < stall || heard == 0 ||
             now - heard > 4 * (int64_t)c->e->o.election_ms * NS_PER_MS)
                 return;
         f->told = true;
