@@ -71,11 +71,17 @@ static struct err *check_beginning(const struct settings *s, const char *state_d
                                             "by which the nodes reach each other");
         if (s->init && s->join.n > 0)
                 return err_new(ERR_INVALID, "--init and --join exclude each other");
-        if (s->cluster_listen.n == 0 || s->init || s->join.n > 0)
+        if (s->cluster_listen.n == 0)
                 return NULL;
         if (snprintf(identity, sizeof(identity), "%s/orlop/control/identity.json", state_dir) >=
                     (int)sizeof(identity) ||
             access(identity, F_OK) == 0)
+                return NULL;
+        if (s->daemon_id.n > 0)
+                return err_new(ERR_INVALID, "--daemon-id " STR_FMT ": %s belongs to no node yet, and a new one gets its "
+                                            "id from the cluster",
+                               STR_ARG(s->daemon_id), state_dir);
+        if (s->init || s->join.n > 0)
                 return NULL;
         return err_new(ERR_INVALID,
                        "%s belongs to no cluster yet: --init makes a new cluster, --join TOKEN joins one (orlop "

@@ -78,6 +78,16 @@ static struct err *start_log(struct service *v)
         return logfile_open(&o, &v->log);
 }
 
+/* The node that was meant, and no other one with its flags. */
+static struct err *check_id(const struct settings *s, const struct snapshot *snap)
+{
+        const char *proxy = snap->proxy != NULL ? snap->proxy->id : "", *target = snap->target != NULL ? snap->target->id : "";
+        if (s->daemon_id.n == 0 || str_eq(s->daemon_id, str_of(proxy)) || str_eq(s->daemon_id, str_of(target)) ||
+            str_eq(s->daemon_id, str_of(snap->member_id)))
+                return NULL;
+        return err_new(ERR_INVALID, "--daemon-id " STR_FMT ": the node here is %s", STR_ARG(s->daemon_id), proxy[0] != '\0' ? proxy : target);
+}
+
 static struct err *check_exposure(const struct settings *s)
 {
         struct str host;
@@ -272,6 +282,7 @@ static struct err *start(struct service *v)
         TRY(flow_start(&v->node));
         {
                 AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(v->node.cluster);
+                TRY(check_id(s, snap));
                 if (snap->target != NULL) {
                         TRY(open_store(v));
                         flow_follow(&v->node, NULL, snap);

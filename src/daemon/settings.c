@@ -1,6 +1,9 @@
-/* daemon/settings.c: the table of start options, and its three readers (file, environment, flags), lowest first. */
+/* daemon/settings.c: the table of start options, and its three readers (file, environment, flags), lowest first. One dash
+ * before a flag is as good as two, and '_' in it as '-': so is a node of the wire started, and so are its two files named
+ * (node_files.c). */
 #include "daemon/settings.h"
 
+#include "daemon/node_files.h"
 #include "os/file.h"
 
 #define CONFIG_FILE_MAX (1024 * 1024)
@@ -34,6 +37,10 @@ static const struct setting table[] = {
         TEXT("cluster-url", "ORLOP_CLUSTER_URL", cluster_url, "HOST:PORT", "what other nodes are told to connect to (default: from --cluster-listen)"),
         TEXT("role", "ORLOP_ROLE", role, "both|proxy|target", "what a new node does (default both)"),
         TEXT("join", "ORLOP_JOIN", join, "TOKEN", "a new node joins the cluster that gave this token (orlop cluster token)"),
+        TEXT("local-config", NULL, local_config, "FILE", "the wire's local node file: state, addresses, directories; --config is its cluster file then"),
+        TEXT("daemon-id", NULL, daemon_id, "ID", "start only as this node"),
+        TEXT("ntargets", NULL, ntargets, "N", "no effect: a primary waits for no targets"),
+        SWITCH("skip-startup", NULL, skip_startup, "no effect, likewise"),
         SWITCH("init", "ORLOP_INIT", init, "a new node with a cluster port makes a new cluster"),
         SWITCH("non-electable", "ORLOP_NON_ELECTABLE", non_electable, "a proxy that never becomes the primary"),
         SWITCH("insecure", "ORLOP_INSECURE", insecure, "allow listening beyond loopback without credentials"),
@@ -69,7 +76,7 @@ static const struct setting *find(struct str name)
         return NULL;
 }
 
-static struct err *add_dir(struct settings *s, struct str dir)
+struct err *settings_add_dir(struct settings *s, struct str dir)
 {
         if (s->ndirs == SETTINGS_DIRS_MAX)
                 return err_new(ERR_INVALID, "too many directories (at most %d)", SETTINGS_DIRS_MAX);
@@ -89,7 +96,7 @@ static struct err *file_member(struct settings *s, const char *key, json_t *v)
         }
         if (strcmp(key, "mountpaths") == 0 && json_is_array(v)) {
                 json_array_foreach(v, i, item)
-                        TRY(json_is_string(item) ? add_dir(s, json_str(item)) : err_new(ERR_INVALID, "mountpaths: expecting a list of directories"));
+                        TRY(json_is_string(item) ? settings_add_dir(s, json_str(item)) : err_new(ERR_INVALID, "mountpaths: expecting a list of directories"));
                 return NULL;
         }
         if (t == NULL)
@@ -126,25 +133,36 @@ static struct err *read_env(struct settings *s)
         return NULL;
 }
 
-/* Flags: --name VALUE, --name=VALUE, --switch. only_config: look for --config alone (it is read before the rest). */
-static struct err *read_flags(struct settings *s, int argc, char **argv, bool only_config)
+/* The flag's text after its dashes; null: no flag. */
+static bool is_flag(struct str a, struct str *ret)
+{
+        if (a.n < 2 || a.p[0] != '-')
+                return false;
+        *ret = str_skip(a, a.p[1] == '-' ? 2 : 1);
+        return true;
+}
+
+static bool is_file_option(const struct setting *t)
+{
+        return strcmp(t->name, "config") == 0 || strcmp(t->name, "local-config") == 0;
+}
+
+/* Flags: --name VALUE, --name=VALUE, --switch. only_files: look for those that name files alone (they are read before the rest). */
+static struct err *read_flags(struct settings *s, int argc, char **argv, bool only_files)
 {
         unsigned from_file = s->ndirs;
         for (int i = 1; i < argc; i++) {
-                struct str a = str_of(argv[i]);
-                if (!str_starts(a, STR("--"))) {
-                        if (a.n > 1 && a.p[0] == '-')
-                                return err_new(ERR_INVALID, "unknown option %s (see --help)", argv[i]);
-                        if (only_config)
+                struct str a = str_of(argv[i]), value;
+                if (!is_flag(a, &value)) {
+                        if (only_files)
                                 continue;
                         if (from_file > 0)
                                 s->ndirs = from_file = 0; /* directories on the command line replace those of the file */
-                        TRY(add_dir(s, a));
+                        TRY(settings_add_dir(s, a));
                         continue;
                 }
-                struct str value = str_skip(a, 2);
+                bool inlined = str_find(value, '=') >= 0;
                 struct str name = str_cut(&value, '=');
-                bool inlined = name.n < a.n - 2;
                 const struct setting *t = find(name);
                 if (t == NULL)
                         return err_new(ERR_INVALID, "unknown option %s (see --help)", argv[i]);
@@ -155,7 +173,7 @@ static struct err *read_flags(struct settings *s, int argc, char **argv, bool on
                 } else if (t->kind == SET_SWITCH && !inlined) {
                         value = STR("true");
                 }
-                if (!only_config || strcmp(t->name, "config") == 0)
+                if (!only_files || is_file_option(t))
                         TRY(assign(s, t, value, t->name));
         }
         return NULL;
@@ -164,15 +182,18 @@ static struct err *read_flags(struct settings *s, int argc, char **argv, bool on
 struct err *settings_read(struct settings *s, int argc, char **argv)
 {
         arena_init(&s->arena, 4096, 0);
-        s->listen = STR("127.0.0.1:8080");
         const char *env_config = getenv("ORLOP_CONFIG");
         if (env_config != NULL)
                 s->config = str_of(env_config);
         TRY(read_flags(s, argc, argv, true));
-        if (s->config.n > 0)
+        if (s->config.n > 0 && s->local_config.n == 0)
                 TRY(read_file(s, str_arena(&s->arena, s->config).p));
         TRY(read_env(s));
         TRY(read_flags(s, argc, argv, false));
+        if (s->local_config.n > 0)
+                TRY(node_files_read(s));
+        if (s->listen.n == 0)
+                s->listen = STR("127.0.0.1:8080");
         if ((s->tls_cert.n > 0) != (s->tls_key.n > 0))
                 return err_new(ERR_INVALID, "--tls-cert and --tls-key go together");
         if (!s->help && !s->version && s->ndirs == 0)

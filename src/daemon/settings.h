@@ -14,8 +14,8 @@ struct settings {
         struct arena arena; /* owns all texts */
         struct str config;  /* path of the JSON file, if any */
         struct str listen, public_url, s3_listen, s3_keys, state, tls_cert, tls_key, log_level, log_format, log_dir, loops, cache_size,
-                cluster_listen, cluster_url, role, join;
-        bool insecure, init, non_electable, help, version;
+                cluster_listen, cluster_url, role, join, local_config, daemon_id, ntargets;
+        bool insecure, init, non_electable, skip_startup, help, version;
         struct str dirs[SETTINGS_DIRS_MAX];
         unsigned ndirs;
         json_t *cluster; /* "cluster": first values of the cluster's configuration (wire names); null if none */
@@ -23,6 +23,8 @@ struct settings {
 
 /* Reads everything. ERR_INVALID names the flag, variable or file and what is wrong with it. *s must be zero; settings_fini() in any case. */
 MUST_CHECK struct err *settings_read(struct settings *s, int argc, char **argv);
+/* One more directory to store in; copied. ERR_INVALID when there are too many. */
+MUST_CHECK struct err *settings_add_dir(struct settings *s, struct str dir);
 /* Frees. */
 void settings_fini(struct settings *s);
 /* Prints usage, made from the table. */
