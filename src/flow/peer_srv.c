@@ -11,6 +11,7 @@
 #include "flow/list_merge.h"
 #include "os/thread.h"
 
+#define NEWS_WAIT_NS (5 * NS_PER_SEC)
 #define GEN_STEP (256u * 1024u)
 #define BATCH_ITEMS 256u
 #define BATCH_BYTES (1024u * 1024u)
@@ -64,15 +65,32 @@ static struct err *do_record(struct rpc_req *rq)
         return reply_parcel(rq, &p);
 }
 
+/* A bucket that was made a moment ago may be known to the member that asks, and not here yet. *ret_snapshot is the
+ * caller's to unpin, also after an error. */
+static struct err *find_bucket(struct node *n, uint64_t bid, const struct snapshot **ret_snapshot,
+                               const struct bucket **ret)
+{
+        *ret_snapshot = cluster_pin(n->cluster);
+        *ret = snapshot_bucket_by_id(*ret_snapshot, bid);
+        if (*ret != NULL)
+                return NULL;
+        TRY(cluster_sync(n->cluster, clock_mono_ns() + NEWS_WAIT_NS));
+        cluster_unpin(*ret_snapshot);
+        *ret_snapshot = cluster_pin(n->cluster);
+        *ret = snapshot_bucket_by_id(*ret_snapshot, bid);
+        if (*ret == NULL)
+                return err_new(ERR_BUCKET_NOT_FOUND, "bucket %lu does not exist", (unsigned long)bid);
+        return NULL;
+}
+
 static struct err *do_head(struct rpc_req *rq)
 {
         struct node *n = rq->ctx;
         struct question q;
         TRY(read_question(rq, &q));
-        AUTO_SNAPSHOT const struct snapshot *s = cluster_pin(n->cluster);
-        const struct bucket *b = snapshot_bucket_by_id(s, q.bid);
-        if (b == NULL)
-                return err_new(ERR_BUCKET_NOT_FOUND, "bucket %lu does not exist", (unsigned long)q.bid);
+        AUTO_SNAPSHOT const struct snapshot *s = NULL;
+        const struct bucket *b;
+        TRY(find_bucket(n, q.bid, &s, &b));
         struct parcel p = { .bid = q.bid, .name = q.name, .no_content = true };
         TRY(flow_head(n, b, q.name, rq->http->arena, &p.meta));
         return reply_parcel(rq, &p);
@@ -434,18 +452,18 @@ static struct err *write_content(struct flow_put *put, struct parcel_stream *in)
         }
 }
 
-static struct err *write_parcel(struct rpc_req *rq, const struct snapshot *s, struct parcel_stream *in,
-                                const struct parcel *p, struct parcel *ret)
+static struct err *write_parcel(struct rpc_req *rq, struct parcel_stream *in, const struct parcel *p,
+                                struct parcel *ret)
 {
         struct node *n = rq->ctx;
+        AUTO_SNAPSHOT const struct snapshot *s = NULL;
+        const struct bucket *b;
         uint64_t merge, absent;
         struct flow_put *put;
         bool noop;
         TRY(rpc_query_u64(rq, "merge", 0, &merge));
         TRY(rpc_query_u64(rq, "absent", 0, &absent));
-        const struct bucket *b = snapshot_bucket_by_id(s, p->bid);
-        if (b == NULL)
-                return err_new(ERR_BUCKET_NOT_FOUND, "bucket %lu does not exist", (unsigned long)p->bid);
+        TRY(find_bucket(n, p->bid, &s, &b));
         struct flow_put_options o = { .size = (int64_t)p->meta.size,
                                       .custom = p->meta.custom,
                                       .has_custom = true,
@@ -464,18 +482,16 @@ static struct err *write_parcel(struct rpc_req *rq, const struct snapshot *s, st
 
 static struct err *do_write(struct rpc_req *rq)
 {
-        struct node *n = rq->ctx;
         struct parcel_stream in = { .read = read_body, .arg = rq->http };
         struct parcel p, done;
         bool end;
-        AUTO_SNAPSHOT const struct snapshot *s = cluster_pin(n->cluster);
         struct err *e = parcel_next(&in, &end, &p);
         if (e == NULL && (end || p.absent || p.no_content || p.meta.moved || p.meta.tombstone))
                 e = err_new(ERR_MALFORMED, "a write without content");
         if (e == NULL)
                 e = object_name_check(p.name);
         if (e == NULL)
-                e = write_parcel(rq, s, &in, &p, &done);
+                e = write_parcel(rq, &in, &p, &done);
         if (e == NULL)
                 e = reply_parcel(rq, &done);
         parcel_stream_fini(&in);
