@@ -147,7 +147,7 @@ struct err *api__dispatch(struct api_req *r)
                 needs |= row->needs;
                 envelope = envelope || row->action != NULL || (row->needs & NEED_ENVELOPE);
         }
-        if (!known)
+        if (!known && r->rq->method != HTTP_OTHER)
                 return err_new(ERR_INVALID, "invalid request URI: '" STR_FMT " " STR_FMT "' from %s",
                                STR_ARG(r->rq->head->method_text), STR_ARG(r->rq->path), r->rq->peer);
         if (r->rq->method == HTTP_OPTIONS || !method) {

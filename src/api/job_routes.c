@@ -116,10 +116,12 @@ static struct err *decode_query(struct api_req *r, struct job_query *ret)
         return api__decode_bck(q.bck, &ret->bck);
 }
 
-/* For "status" and "status_all", where show_active=false asks for all, not for those that have ended (wire). */
+/* For "status" and "status_all", where show_active=false asks for all, not for those that have ended (wire); and by id
+ * also for one that runs no more: who waits for it must hear how it ended. */
 static struct err *ask_status(struct api_req *r, struct job_query *q, struct job_snap **ret, unsigned *ret_n)
 {
         TRY(decode_query(r, q));
+        q->only_running = q->only_running && q->id.n == 0;
         q->has_active = q->only_running;
         return jobs_status(r->api->jobs, q, r->arena, ret, ret_n);
 }

@@ -19,45 +19,61 @@
 
 /* ---- buckets ---- */
 
-static bool wanted_bucket(const struct api_req *r, const struct bucket *b, bool all_providers, enum provider p,
-                          const char *uuid, const char *ns, bool any_ns, bool sys)
+/* What a list of buckets is asked for. */
+struct wanted {
+        bool all_providers, any_namespace, any_remote, system;
+        enum provider provider;
+        char uuid[NS_UUID_MAX + 1], name[NS_NAME_MAX + 1]; /* of the namespace */
+};
+
+static bool is_wanted(const struct api_req *r, const struct wanted *w, const struct bck *b)
 {
-        if (!all_providers && b->bck.provider != p)
+        if (!w->all_providers && b->provider != w->provider)
                 return false;
-        if (!any_ns && (strcmp(b->bck.ns_uuid, uuid) != 0 || strcmp(b->bck.ns_name, ns) != 0))
+        if (w->any_remote && !b->ns_uuid[0])
+                return false;
+        if (!w->any_namespace && (strcmp(b->ns_uuid, w->uuid) != 0 || strcmp(b->ns_name, w->name) != 0))
                 return false;
         if (r->env.name.n)
-                return str_eq(r->env.name, str_of(b->bck.name));
-        return sys || !bck_is_system(&b->bck);
+                return str_eq(r->env.name, str_of(b->name));
+        return w->system || !bck_is_system(b);
 }
 
-static struct err *list_buckets(struct api_req *r)
+static struct err *decode_wanted(struct api_req *r, struct wanted *w)
 {
         struct str provider = api_param(r, "provider"), space = api_param(r, "namespace"),
                    presence = api_param(r, "presence");
         bool here = str_eq(presence, STR("2")) ||
                     str_eq(presence, STR("3")); /* only what the cluster has: nobody else needs to be asked */
-        char uuid[NS_UUID_MAX + 1] = "", ns[NS_NAME_MAX + 1] = "";
-        bool any_ns = space.n == 0 || str_eq(space, STR("@")), sys;
-        enum provider p = PROVIDER_AIS;
+
+        *w = (struct wanted){ .all_providers = provider.n == 0 };
+        w->any_remote = str_eq(space, STR("@@#")); /* wire: whatever remote cluster, any namespace of it */
+        w->any_namespace = space.n == 0 || str_eq(space, STR("@")) || w->any_remote;
+        TRY(api_param_bool(r, "sys", &w->system));
+        if (provider.n)
+                TRY(provider_parse(provider, &w->provider));
+        if (w->provider != PROVIDER_AIS && !here)
+                return err_new(ERR_MISSING_BACKEND, "%s backend is missing in the cluster configuration",
+                               provider_name(w->provider));
+        if (!w->any_namespace)
+                TRY(namespace_parse(space, w->uuid, w->name));
+        if (w->uuid[0] && !here)
+                return err_new(ERR_NOT_FOUND, "remote cluster \"%s\" does not exist", w->uuid);
+        return NULL;
+}
+
+static struct err *list_buckets(struct api_req *r)
+{
         AUTO_BUF struct buf b = BUF_INIT;
+        struct wanted wanted;
         unsigned n = 0;
         struct json_w w;
 
-        TRY(api_param_bool(r, "sys", &sys));
-        if (provider.n)
-                TRY(provider_parse(provider, &p));
-        if (p != PROVIDER_AIS && !here)
-                return err_new(ERR_MISSING_BACKEND, "%s backend is missing in the cluster configuration",
-                               provider_name(p));
-        if (!any_ns)
-                TRY(namespace_parse(space, uuid, ns));
-        if (uuid[0] && !here)
-                return err_new(ERR_NOT_FOUND, "remote cluster \"%s\" does not exist", uuid);
+        TRY(decode_wanted(r, &wanted));
         api__json(r, &w, &b);
         jw_array(&w, NULL);
         for (size_t i = 0; i < r->snap->bucket_count; i++) /* sorted as the wire wants it */
-                if (wanted_bucket(r, r->snap->buckets[i], provider.n == 0, p, uuid, ns, any_ns, sys)) {
+                if (is_wanted(r, &wanted, &r->snap->buckets[i]->bck)) {
                         api__view_bck(&w, NULL, &r->snap->buckets[i]->bck);
                         n++;
                 }

@@ -338,7 +338,7 @@ static struct err *parse_props(struct str csv, unsigned *ret)
                 while (i < ARRAY_LEN(names) && !str_eq(item, str_of(names[i].name)))
                         i++;
                 if (i == ARRAY_LEN(names))
-                        return err_new(ERR_INVALID, "invalid object property \"" STR_FMT "\"", STR_ARG(item));
+                        return err_new(ERR_INVALID, "invalid property \"" STR_FMT "\"", STR_ARG(item));
                 bits |= names[i].bit;
         }
         *ret = bits;

@@ -144,7 +144,7 @@ static struct err *store_file(struct walk *w, const char *path, struct str name)
                 e = NULL;
         }
         TRY(e);
-        if (w->job)
+        if (w->job && stored)
                 job_progress(w->job, 1, bytes);
         return NULL;
 }
