@@ -218,7 +218,7 @@ static struct err *reset_config(struct api_req *r)
 {
         TRY(cluster_config_reset(r->node->cluster));
         api_reply_empty(r, 200);
-        return NULL;
+        return api__ask_members(r, "PUT", STR("/v1/daemon/reset-cluster-config"), STR_NONE);
 }
 
 static struct err *rotate_logs(struct api_req *r)

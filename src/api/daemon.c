@@ -354,6 +354,11 @@ struct err *api__daemon_put(struct api_req *r)
         if (sub_path(r, "set-cluster-config") && r->internal)
                 return r->env.doc ? api__config_set_value(r, CONFIG_SCOPE_CLUSTER) :
                                     api__config_set_query(r, CONFIG_SCOPE_CLUSTER);
+        if (sub_path(r, "reset-cluster-config") && r->internal) {
+                TRY(cluster_config_drop_transient(r->node->cluster));
+                api_reply_empty(r, 200);
+                return NULL;
+        }
         if (sub_path(r, "set-config"))
                 return api__config_set_query(r, CONFIG_SCOPE_NODE);
         if (sub_path(r, "load-x509"))

@@ -70,6 +70,11 @@ struct err *cluster_config_edit(struct cluster *c, struct err *(*fn)(void *arg, 
         return config_replace(&ch, edited);
 }
 
+struct err *cluster_config_drop_transient(struct cluster *c)
+{
+        return cluster__change_local(c, false, drop_transient, NULL);
+}
+
 struct err *cluster_config_reset(struct cluster *c)
 {
         AUTO_CHANGE struct change ch = { .c = NULL };
@@ -80,7 +85,7 @@ struct err *cluster_config_reset(struct cluster *c)
         if (!sc)
                 return err_static(ERR_NO_MEMORY);
         TRY(config_replace(&ch, sc));
-        return cluster__change_local(c, false, drop_transient, NULL);
+        return cluster_config_drop_transient(c);
 }
 
 struct mountpath_list {

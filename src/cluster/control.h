@@ -226,8 +226,11 @@ MUST_CHECK struct err *cluster_bucket_reset_props(struct cluster *c, const struc
  * the cluster. transient: in force until the process ends, not written. */
 MUST_CHECK struct err *cluster_config_edit(struct cluster *c, struct err *(*fn)(void *arg, struct config *config),
                                            void *arg, bool transient);
-/* Back to defaults and configuration file; transient values are dropped. */
+/* Back to defaults and configuration file; transient values of this process are dropped. */
 MUST_CHECK struct err *cluster_config_reset(struct cluster *c);
+
+/* Drops the transient values of this process, and those alone: for a reset that another process leads. */
+MUST_CHECK struct err *cluster_config_drop_transient(struct cluster *c);
 
 /* Replaces the list of this node's mountpaths (copied). ERR_INVALID for a duplicate path or more than
  * CLUSTER_MOUNTPATHS_MAX. */
