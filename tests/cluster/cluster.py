@@ -16,6 +16,7 @@ import pathlib
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -167,6 +168,19 @@ class Member:
             w.close()
 
 
+def free_ports(rng):
+    """Where forty ports in a row are free, below the kernel's range of outgoing ones: room for a cluster and its joiners."""
+    while True:
+        base = rng.randrange(10000, 15500) * 2
+        try:
+            for port in range(base, base + 40):
+                with socket.socket() as s:
+                    s.bind(("127.0.0.1", port))
+            return base
+        except OSError:
+            continue
+
+
 def run(*args):
     subprocess.run(args, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
@@ -180,7 +194,7 @@ class Cluster:
         self.netns, self.mountpaths, self.args = netns, mountpaths, list(args)
         if netns and os.geteuid() != 0:
             skip("network namespaces need root")
-        self.base = self.rng.randrange(10000, 15500) * 2
+        self.base = self.rng.randrange(10000, 15500) * 2 if netns else free_ports(self.rng)
         self.net = self.rng.randrange(1, 250)
         self.bridge = f"orl{self.base}"
         self.keep = root is not None
