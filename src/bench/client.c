@@ -241,7 +241,7 @@ static bool take_head(struct client *c, size_t head_n)
 {
         if (head_n < 13 || memcmp(c->in, "HTTP/1.1 ", 9) != 0)
                 return false;
-        c->status = atoi(c->in + 9);
+        c->status = (int)strtol(c->in + 9, NULL, 10);
         if (c->status == 100) {
                 c->body_n = c->worker->load->body_n;
                 c->in_n = 0;

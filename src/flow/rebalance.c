@@ -83,27 +83,42 @@ struct sent {
         uint64_t objects, bytes, left;
 };
 
-/* After the acknowledgement. */
-static void mark(struct node *n, const struct flow_sending *s, struct sent *sum)
+/* After the acknowledgement: what became of one. */
+static void count_marked(const struct flow_sending *s, struct err *e, struct sent *sum)
 {
-        struct obj_key key = { s->parcel.bid, s->parcel.name };
-        if (s->result.fate != PARCEL_TAKEN) {
-                sum->left++;
+        if (e == NULL) {
+                sum->objects++;
+                sum->bytes += parcel_content_size(&s->parcel);
                 return;
         }
-        struct err *e = store_mark_moved(n->store, &key, s->parcel.meta.stamp);
-        if (err_code(e) == ERR_PRECONDITION) { /* another record by now: the next pass */
+        sum->left++;
+        if (err_code(e) == ERR_PRECONDITION) /* another record by now: the next pass */
                 err_free(e);
-                sum->left++;
-                return;
-        }
-        if (e != NULL) {
+        else
                 log_err(LOG_WARN, LOG_FOLDER, e, "a record that was handed over could not be marked");
-                sum->left++;
-                return;
+}
+
+/* After the acknowledgement; all together, since a sync is shared by those that are marked at the same time. */
+static struct err *mark(struct node *n, const struct flow_sending *list, unsigned count, struct sent *sum)
+{
+        AUTO_FREE struct store_moved *moved = calloc(count, sizeof(*moved));
+        AUTO_FREE struct obj_key *keys = calloc(count, sizeof(*keys));
+        unsigned taken = 0;
+        if (moved == NULL || keys == NULL)
+                return err_static(ERR_NO_MEMORY);
+        for (unsigned i = 0; i < count; i++) {
+                if (list[i].result.fate != PARCEL_TAKEN)
+                        continue;
+                keys[taken] = (struct obj_key){ list[i].parcel.bid, list[i].parcel.name };
+                moved[taken] = (struct store_moved){ .key = &keys[taken], .stamp = list[i].parcel.meta.stamp };
+                taken++;
         }
-        sum->objects++;
-        sum->bytes += parcel_content_size(&s->parcel);
+        store_mark_moved_all(n->store, moved, taken);
+        sum->left += count - taken;
+        for (unsigned i = 0, k = 0; i < count; i++)
+                if (list[i].result.fate == PARCEL_TAKEN)
+                        count_marked(&list[i], moved[k++].err, sum);
+        return NULL;
 }
 
 static struct err *send_prepared(struct node *n, const struct snapshot *s, const char *owner, struct flow_sending *list,
@@ -124,9 +139,7 @@ static struct err *send_prepared(struct node *n, const struct snapshot *s, const
                 sum->left += count;
                 return NULL;
         }
-        for (unsigned i = 0; i < count; i++)
-                mark(n, &list[i], sum);
-        return NULL;
+        return mark(n, list, count, sum);
 }
 
 /* CONFLICT ends the pass; what else fails is counted as left. */

@@ -42,6 +42,79 @@ struct err *store_mark_moved(struct store *s, const struct obj_key *key, struct 
         return commit_in_set(s, &op);
 }
 
+/* ---- many that moved ---- */
+
+struct marking {
+        struct commit_op op;
+        struct obj_cond cond;
+        struct marks *all;
+};
+struct marks {
+        struct mutex lock;
+        struct cond done;
+        unsigned waiting; /* under lock */
+};
+
+static void mark_done(struct commit_op *op)
+{
+        struct marks *all = CONTAINER_OF(op, struct marking, op)->all;
+        LOCK_SCOPE(&all->lock);
+        if (--all->waiting == 0)
+                cond_signal(&all->done);
+}
+
+/* Hands over what the queues take; what they do not is UNAVAILABLE for now. */
+static void mark_submit(struct mp_set *set, struct marks *all, struct marking *m, const struct store_moved *what)
+{
+        *m = (struct marking){ .all = all, .cond = { .kind = COND_STAMP, .stamp = what->stamp } };
+        m->op = (struct commit_op){
+                .kind = COMMIT_MOVED, .key = *what->key, .cond = &m->cond, .set = set, .done = mark_done
+        };
+        mutex_lock(&all->lock);
+        all->waiting++;
+        mutex_unlock(&all->lock);
+        if (store__commit_async(store__set_choose(set, obj_key_digest(what->key)), &m->op))
+                return;
+        m->op.err = err_static(ERR_UNAVAILABLE);
+        mark_done(&m->op);
+}
+
+static void mark_together(struct store *s, struct marking *marks, struct store_moved *list, unsigned n)
+{
+        struct marks all = { .waiting = 0 };
+        mutex_init(&all.lock, "marks", RANK_LEAF);
+        cond_init(&all.done);
+        struct mp_set *set = store__set_enter(s);
+        for (unsigned i = 0; i < n; i++)
+                mark_submit(set, &all, &marks[i], &list[i]);
+        mutex_lock(&all.lock);
+        while (all.waiting > 0)
+                cond_wait(&all.done, &all.lock);
+        mutex_unlock(&all.lock);
+        store__set_leave(set);
+        cond_fini(&all.done);
+        mutex_fini(&all.lock);
+        for (unsigned i = 0; i < n; i++)
+                list[i].err = marks[i].op.err;
+}
+
+void store_mark_moved_all(struct store *s, struct store_moved *list, unsigned n)
+{
+        ASSERT_MAY_BLOCK();
+        AUTO_FREE struct marking *marks = n > 1 ? calloc(n, sizeof(*marks)) : NULL;
+        if (marks)
+                mark_together(s, marks, list, n);
+        for (unsigned i = 0; i < n; i++) {
+                enum err_code code = err_code(list[i].err);
+                /* Its queue was full, or its record lies on another mountpath: alone, which sees to that. */
+                if (marks && code != ERR_UNAVAILABLE && code != ERR_BUSY && code != ERR_NOT_FOUND)
+                        continue;
+                if (marks)
+                        err_free(list[i].err);
+                list[i].err = store_mark_moved(s, list[i].key, list[i].stamp);
+        }
+}
+
 struct err *store_put_tombstone(struct store *s, const struct obj_key *key, struct stamp stamp, uint64_t epoch)
 {
         int64_t now = clock_wall_ns();

@@ -256,6 +256,47 @@ static void test_moved(void **state)
         test_store_end(&t);
 }
 
+#define TOGETHER 100u
+
+/* Names "t000" and on: every seventh with a stamp that is not its own, the last one unknown. */
+static void check_together(struct store *s, uint64_t base)
+{
+        struct store_moved list[TOGETHER];
+        struct obj_key keys[TOGETHER];
+        char name[TOGETHER][8];
+        for (unsigned i = 0; i < TOGETHER; i++) {
+                snprintf(name[i], sizeof name[i], "t%03u", i);
+                keys[i] = test_key(name[i]);
+                if (i + 1 < TOGETHER)
+                        give(s, name[i], i % 3 ? STR("small") : large('t'), (struct stamp){ base + i, 1 }, 1, 1);
+                list[i] = (struct store_moved){ &keys[i], { base + i - (i % 7 == 0), 1 }, NULL };
+        }
+        store_mark_moved_all(s, list, TOGETHER);
+        for (unsigned i = 0; i < TOGETHER; i++) {
+                bool stays = i % 7 == 0 || i + 1 == TOGETHER;
+                assert_int_equal(err_code(list[i].err), stays ? ERR_PRECONDITION : ERR_NONE);
+                err_free(list[i].err);
+                if (i + 1 < TOGETHER)
+                        assert_int_equal(record_of(s, name[i]).moved, !stays);
+        }
+}
+
+static void test_moved_together(void **state)
+{
+        struct test_store t;
+        bool changed;
+        (void)state;
+        test_store_begin(&t, 3);
+        store_mark_moved_all(t.s, NULL, 0);
+        check_together(t.s, 1000);
+        /* Some lie on another mountpath than the one they belong to. */
+        assert_ok(store_mountpath_disable(t.s, t.path[1], false, &changed));
+        check_together(t.s, 2000);
+        assert_ok(store_mountpath_enable(t.s, t.path[1], &changed));
+        check_together(t.s, 3000);
+        test_store_end(&t);
+}
+
 static void test_confirm(void **state)
 {
         struct test_store t;
@@ -573,6 +614,7 @@ int main(void)
                 cmocka_unit_test(test_given),
                 cmocka_unit_test(test_tombstones),
                 cmocka_unit_test(test_moved),
+                cmocka_unit_test(test_moved_together),
                 cmocka_unit_test(test_confirm),
                 cmocka_unit_test(test_clock),
                 cmocka_unit_test(test_purge),

@@ -154,6 +154,13 @@ MUST_CHECK struct err *store_record_head(struct store *s, const struct obj_key *
  * the metadata (custom pairs aside), durably. PRECONDITION when the current record does not carry this stamp; marked
  * already is fine. Call it from many workers: they share one sync. */
 MUST_CHECK struct err *store_mark_moved(struct store *s, const struct obj_key *key, struct stamp stamp);
+struct store_moved {
+        const struct obj_key *key;
+        struct stamp stamp;
+        struct err *err; /* out: as store_mark_moved; the caller's */
+};
+/* store_mark_moved() for n records, which share one sync. */
+void store_mark_moved_all(struct store *s, struct store_moved *list, unsigned n);
 /* A delete that another node sent: installed by the rule of put_attrs.given; one that is superseded is no error. Durable. */
 MUST_CHECK struct err *store_put_tombstone(struct store *s, const struct obj_key *key, struct stamp stamp,
                                            uint64_t epoch);
