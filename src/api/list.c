@@ -210,6 +210,8 @@ static void custom_text(struct page *p, struct str custom)
 
         buf_addc(&p->scratch, '[');
         while (store_custom_next(&custom, &key, &value)) {
+                if (store_custom_is_content(key))
+                        continue;
                 buf_printf(&p->scratch, "%s" STR_FMT ":" STR_FMT, sep, STR_ARG(key), STR_ARG(value));
                 sep = " ";
         }
@@ -343,7 +345,7 @@ static struct err *scan(struct api_req *r, const struct list_msg *m, struct page
                 .start_after = m->token.n ? m->token : m->start_after,
                 .page_size = m->page_size ? (size_t)m->page_size : PAGE_DEFAULT,
                 .no_recursion = m->flags & LIST_NO_RECURSION,
-                .full = w->checksum || w->location || w->custom || w->copies,
+                .full = w->checksum || w->location || w->custom || w->copies || w->atime,
                 .target = m->target_id,
                 .stop = is_large,
         };

@@ -53,7 +53,7 @@ struct err *api__object_patch(struct api_req *r)
                 if (!json_is_string(value))
                         return err_new(ERR_MALFORMED, "custom metadata: value of \"%s\" is not a string", key);
                 if (key[0] == '\0' || strchr(key, '=') != NULL || has_control(key) ||
-                    has_control(json_string_value(value)))
+                    has_control(json_string_value(value)) || store_custom_is_content(str_of(key)))
                         return err_new(ERR_INVALID, "custom metadata: \"%s\" has characters that can not be kept", key);
                 buf_add_lstr(&packed, str_of(key));
                 buf_add_lstr(&packed, json_str(value));

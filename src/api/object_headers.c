@@ -27,6 +27,8 @@ void api__object_headers(const struct obj_meta *m, struct buf *out)
         }
         struct str rest = m->custom, key, value;
         while (store_custom_next(&rest, &key, &value)) {
+                if (store_custom_is_content(key))
+                        continue;
                 buf_add(out, "Ais-Custom-Md: ", 15);
                 buf_adds(out, key);
                 buf_addc(out, '=');
@@ -77,7 +79,7 @@ struct err *api__custom_headers(struct api_req *r, bool *ret_has, struct str *re
         for (unsigned i = 0; http_req_header_next(r->rq, STR("Ais-Custom-Md"), &i, &v);) {
                 struct str value = v;
                 struct str key = str_trim(str_cut(&value, '='));
-                if (key.n == 0 || key.n == v.n)
+                if (key.n == 0 || key.n == v.n || store_custom_is_content(key))
                         return err_new(ERR_INVALID, "invalid custom metadata \"" STR_FMT "\" (expecting key=value)",
                                        STR_ARG(v));
                 buf_add_lstr(&b, key);

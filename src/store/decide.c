@@ -69,12 +69,26 @@ void decide_report(struct commit_op *op, const struct record *r, uint64_t old_ve
 
 /* ---- the kinds ---- */
 
-/* The pairs that the new record has, in the batch's arena. */
-static struct err *new_custom(struct committer *c, const struct entry *en, const struct put_attrs *a, struct str *ret)
+/* What stays of the old pairs: all that are the object's if `merge`, those that are its content's if `same_content`. */
+static void kept_custom(struct str old, bool merge, bool same_content, struct buf *ret)
 {
-        AUTO_BUF struct buf b = BUF_INIT;
-        bool merge = a->custom_mode == CUSTOM_MERGE && !a->given && entry_alive(en);
-        store_custom_merge(merge ? en->record.custom : STR_NONE, a->custom, &b);
+        struct str key, value;
+        while (store_custom_next(&old, &key, &value))
+                if (store_custom_is_content(key) ? same_content : merge) {
+                        buf_add_lstr(ret, key);
+                        buf_add_lstr(ret, value);
+                }
+}
+
+/* The pairs that the new record has, in the batch's arena. */
+static struct err *new_custom(struct committer *c, const struct entry *en, const struct put_attrs *a, bool same_content,
+                              struct str *ret)
+{
+        AUTO_BUF struct buf old = BUF_INIT, b = BUF_INIT;
+        if (!a->given && entry_alive(en))
+                kept_custom(en->record.custom, a->custom_mode == CUSTOM_MERGE, same_content, &old);
+        TRY(buf_err(&old));
+        store_custom_merge(buf_str(&old), a->custom, &b);
         TRY(buf_err(&b));
         if (b.n > RECORD_CUSTOM_MAX)
                 return err_new(ERR_TOO_LARGE, "custom metadata of %zu bytes", b.n);
@@ -100,7 +114,7 @@ static struct err *decide_put(struct committer *c, struct commit_op *op)
                 decide_report(op, &en->record, old_version, true, false);
                 return NULL;
         }
-        TRY(new_custom(c, en, a, &custom));
+        TRY(new_custom(c, en, a, false, &custom));
         const char *chunks = arena_dup(&c->arena, op->chunks.p ? op->chunks.p : "", op->chunks.n);
         if (!chunks)
                 return err_static(ERR_NO_MEMORY);
@@ -169,7 +183,7 @@ static struct err *decide_custom(struct committer *c, struct commit_op *op)
         if (en->other)
                 /* change.c brings it here and tries again */
                 return err_new(ERR_BUSY, "the object lies on %s", en->other->path);
-        TRY(new_custom(c, en, op->attrs, &custom));
+        TRY(new_custom(c, en, op->attrs, true, &custom));
         struct record r = en->record;
         r.custom = custom;
         r.stamp = entry_stamp(c, en);

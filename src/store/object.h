@@ -38,6 +38,13 @@ struct obj_meta {
         bool tombstone;         /* deleted with this stamp: only store_record_head and scans of all tell of it */
         bool moved;             /* handed to another node: no content here; may be a tombstone besides */
 };
+/* Pairs whose key begins so describe this content alone: a write that merges pairs does not take them over from the content before, and a
+ * replacement of the pairs keeps those that it does not name. The native API neither shows nor takes them. */
+#define CUSTOM_CONTENT "s3:"
+static inline bool store_custom_is_content(struct str key)
+{
+        return key.n >= sizeof(CUSTOM_CONTENT) - 1 && memcmp(key.p, CUSTOM_CONTENT, sizeof(CUSTOM_CONTENT) - 1) == 0;
+}
 /* Cuts the next pair off *custom. False at the end. */
 bool store_custom_next(struct str *custom, struct str *ret_key, struct str *ret_value);
 /* The value of a key, or STR_NONE. */

@@ -155,6 +155,32 @@ static void test_custom(void **state)
         test_store_end(&t);
 }
 
+/* Pairs that describe a content live as long as it does. */
+static void test_content_pairs(void **state)
+{
+        (void)state;
+        struct test_store t;
+        AUTO_ARENA struct arena ar;
+        arena_init(&ar, 1024, 0);
+        struct put_result r;
+        struct obj_meta m;
+        struct obj_key key = test_key("c");
+        test_store_begin(&t, 1);
+        struct put_attrs a = { .custom = STR("\001a\0011\004s3:e\0015") };
+        assert_ok(test_put_attrs(t.s, "c", STR("x"), &a, &r));
+        assert_ok(store_set_custom(t.s, &key, STR("\001b\0012"), true, false));
+        assert_ok(store_head(t.s, &key, &ar, &m));
+        assert_true(str_eq(m.custom, STR("\001b\0012\004s3:e\0015")));
+        assert_ok(store_set_custom(t.s, &key, STR("\004s3:e\0016"), false, false));
+        assert_ok(store_head(t.s, &key, &ar, &m));
+        assert_true(str_eq(m.custom, STR("\001b\0012\004s3:e\0016")));
+        a = (struct put_attrs){ .custom = STR("\001y\0018"), .custom_mode = CUSTOM_MERGE };
+        assert_ok(test_put_attrs(t.s, "c", STR("x2"), &a, &r));
+        assert_ok(store_head(t.s, &key, &ar, &m));
+        assert_true(str_eq(m.custom, STR("\001b\0012\001y\0018")));
+        test_store_end(&t);
+}
+
 static void rename_all(struct test_store *t, size_t size)
 {
         AUTO_BUF struct buf b = BUF_INIT;
@@ -465,7 +491,7 @@ int main(void)
                 cmocka_unit_test(test_sizes),
                 cmocka_unit_test(test_ranges),
                 cmocka_unit_test(test_versions_and_conditions),
-                cmocka_unit_test(test_custom),
+                cmocka_unit_test(test_custom), cmocka_unit_test(test_content_pairs),
                 cmocka_unit_test(test_rename),
                 cmocka_unit_test(test_scan),
                 cmocka_unit_test(test_bucket_drop),
