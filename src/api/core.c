@@ -131,6 +131,11 @@ static struct err *find_bucket(struct api_req *r)
         return api_find_bucket(r, &r->bck, &r->bucket);
 }
 
+struct err *api__core_outcome(struct api_req *r, struct err *e)
+{
+        return err_code(e) == ERR_NOT_OWNER && r->object.n > 0 ? api__route_again(r, e) : e;
+}
+
 struct err *api__dispatch(struct api_req *r)
 {
         TRY(api__parse_target(r));
@@ -191,9 +196,7 @@ struct err *api__dispatch(struct api_req *r)
         }
         if (done)
                 return NULL;
-        struct err *e = row->fn(r);
-        if (err_code(e) == ERR_NOT_OWNER && r->object.n > 0)
-                return api__route_again(r, e);
+        struct err *e = api__core_outcome(r, row->fn(r));
         if (err_code(e) == ERR_NOT_PRIMARY && (row->needs & NEED_PRIMARY))
                 return api__relay_again(r, e);
         return e;
@@ -221,6 +224,15 @@ static void count_error(struct api_req *r)
                 stat_add(&r->node->stats, stats[r->rq->method], 1);
 }
 
+void api__core_finish(struct api_req *r, struct err *e)
+{
+        if (e != NULL) {
+                count_error(r);
+                api_reply_err(r, e);
+        }
+        api__request_end(r);
+}
+
 void api__core_handle(void *ctx, struct http_req *rq, struct http_resp *rs)
 {
         struct api *api = ctx;
@@ -231,11 +243,8 @@ void api__core_handle(void *ctx, struct http_req *rq, struct http_resp *rs)
                 return;
         }
         struct err *e = api__dispatch(r);
-        if (e != NULL) {
-                count_error(r);
-                api_reply_err(r, e);
-        }
-        api__request_end(r);
+        if (e != NULL || r->take == NULL) /* else the rest is done when the body is here */
+                api__core_finish(r, e);
 }
 
 void api__core_refuse(void *ctx, struct http_req *rq, struct http_resp *rs, enum err_code code, const char *why)

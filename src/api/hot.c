@@ -12,8 +12,10 @@
  * Loop threads; nothing here blocks. A snapshot reference is held per loop. */
 #include "api/hot.h"
 
+#include "api/core.h"
 #include "api/objects.h"
 #include "api/redirect.h"
+#include "api/request.h"
 #include "flow/owner.h"
 #include "os/clock.h"
 
@@ -330,6 +332,35 @@ static enum pool_class class_of(const struct http_req *rq)
         return str_starts(rq->path, STR("/v1/objects/")) ? POOL_DATA : POOL_CONTROL;
 }
 
+/* Bytes of a message that is to come before anything can be done with it; 0: a content, or one that is refused unread.
+ */
+static size_t message_length(const struct http_req *rq)
+{
+        bool own = str_starts(rq->path, STR("/v1/")); /* "/ais/BUCKET/OBJECT" is for contents alone */
+        if (rq->method == HTTP_PUT && (!own || str_starts(rq->path, STR("/v1/objects/"))))
+                return 0;
+        uint64_t max = str_starts(rq->path, STR("/v1/buckets")) ? LIST_BODY_MAX : CONTROL_BODY_MAX;
+        uint64_t n = rq->body_length < 0 ? CONTROL_BODY_MAX : (uint64_t)rq->body_length;
+        return n <= max ? (size_t)n : 0;
+}
+
+/* A message that may come slowly is received before a worker is taken, if there is memory for it. */
+static enum http_next receive_message(struct api *a, struct http_req *rq, struct http_resp *rs)
+{
+        char text[256];
+        size_t n = message_length(rq);
+        if (n == 0)
+                return HTTP_WORKER;
+        struct err *e = api__reserve(a, rs, n * API_MESSAGE_COST);
+        if (e == NULL) {
+                rq->collect = n;
+                return HTTP_WORKER;
+        }
+        api__core_refuse(a, rq, rs, err_code(e), err_text(e, text, sizeof(text)));
+        err_free(e);
+        return HTTP_ANSWERED;
+}
+
 enum http_next api__hot_on_loop(void *ctx, struct http_req *rq, struct http_resp *rs, enum pool_class *ret_class)
 {
         enum http_next next = HTTP_WORKER;
@@ -340,5 +371,7 @@ enum http_next api__hot_on_loop(void *ctx, struct http_req *rq, struct http_resp
                 next = hot_put(ctx, rq, rs);
         if (next == HTTP_WORKER && api__hot_redirect(ctx, rq, rs))
                 next = HTTP_ANSWERED;
+        if (next == HTTP_WORKER && *ret_class == POOL_UPLOAD)
+                next = receive_message(ctx, rq, rs);
         return next;
 }

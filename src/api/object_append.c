@@ -11,21 +11,28 @@ static struct err *take(void *piece, const void *p, size_t n)
         return flow_append_write(piece, p, n);
 }
 
-static struct err *append(struct api_req *r, struct str handle)
+static struct err *append_end(struct api_req *r, void *arg, struct err *e)
 {
-        struct flow_append piece;
-        TRY(flow_append_begin(r->node, r->bucket, r->object, handle, &piece));
-        struct err *e = api__body_each(r, take, &piece);
+        struct flow_append *piece = arg;
         if (e != NULL) {
-                flow_append_abort(&piece);
+                flow_append_abort(piece);
                 return e;
         }
-        TRY(flow_append_end(&piece));
+        TRY(flow_append_end(piece));
         api_reply_empty(r, 200);
-        http_resp_header(r->rs, "Ais-Append-Handle", str_of(piece.handle));
+        http_resp_header(r->rs, "Ais-Append-Handle", str_of(piece->handle));
         stat_add(&r->node->stats, STAT_APPEND_N, 1);
         stat_add(&r->node->stats, STAT_APPEND_NS_TOTAL, clock_mono_ns() - r->rq->start_ns);
         return NULL;
+}
+
+static struct err *append(struct api_req *r, struct str handle)
+{
+        struct flow_append *piece = arena_new(r->arena, struct flow_append);
+        if (piece == NULL)
+                return err_static(ERR_NO_MEMORY);
+        TRY(flow_append_begin(r->node, r->bucket, r->object, handle, piece));
+        return api__body_take(r, take, append_end, piece);
 }
 
 static struct err *flush(struct api_req *r, struct str handle)

@@ -32,6 +32,8 @@ struct part_sink {
         struct put *put;
         struct cksum_ctx *sum, *verify; /* verify may be null */
         uint64_t size;
+        enum cksum_type stored;
+        struct str expect;
 };
 
 static struct err *take(void *arg, const void *p, size_t n)
@@ -42,14 +44,6 @@ static struct err *take(void *arg, const void *p, size_t n)
         if (s->verify != NULL)
                 cksum_update(s->verify, p, n);
         return store_put_write(s->put, p, n);
-}
-
-/* wire: a part has bytes. */
-static struct err *read_part(struct api_req *r, struct put *put, struct cksum_ctx *sum, struct cksum_ctx *verify)
-{
-        struct part_sink s = { put, sum, verify, 0 };
-        TRY(api__body_each(r, take, &s));
-        return s.size > 0 ? NULL : err_new(ERR_INVALID, "part of " STR_FMT " has invalid size (0)", STR_ARG(r->object));
 }
 
 static struct err *check_part(struct api_req *r, struct cksum_ctx *verify, struct str expect)
@@ -65,25 +59,31 @@ static struct err *check_part(struct api_req *r, struct cksum_ctx *verify, struc
                        STR_ARG(r->object), STR_ARG(expect), hex);
 }
 
-/* Ends the put in any case. */
-static struct err *store_part(struct api_req *r, struct put *put, bool has, enum cksum_type type, struct str value)
+/* All of it has arrived. */
+static struct err *part_sum(struct api_req *r, struct part_sink *s, char hex[static CKSUM_HEX_MAX])
 {
-        enum cksum_type stored = r->bucket->props.checksum.type;
-        struct cksum_ctx *sum = cksum_new(stored), *verify = has ? cksum_new(type) : NULL;
+        if (s->size == 0) /* wire: a part has bytes */
+                return err_new(ERR_INVALID, "part of " STR_FMT " has invalid size (0)", STR_ARG(r->object));
+        TRY(check_part(r, s->verify, s->expect));
+        cksum_final(s->sum, hex);
+        return NULL;
+}
+
+static struct err *part_end(struct api_req *r, void *arg, struct err *e)
+{
+        struct part_sink *s = arg;
         char hex[CKSUM_HEX_MAX] = "";
-        struct err *e =
-                sum == NULL || (has && verify == NULL) ? err_static(ERR_NO_MEMORY) : read_part(r, put, sum, verify);
         if (e == NULL)
-                e = check_part(r, verify, value);
-        if (e == NULL)
-                cksum_final(sum, hex);
-        cksum_free(sum);
-        cksum_free(verify);
+                e = part_sum(r, s, hex);
+        cksum_free(s->sum);
+        cksum_free(s->verify);
         if (e != NULL) {
-                store_put_abort(put);
+                store_put_abort(s->put);
                 return e;
         }
-        return store_upload_part_commit(put, stored, str_of(hex));
+        TRY(store_upload_part_commit(s->put, s->stored, str_of(hex)));
+        api_reply_empty(r, 200);
+        return NULL;
 }
 
 struct err *api__upload_part(struct api_req *r)
@@ -98,12 +98,17 @@ struct err *api__upload_part(struct api_req *r)
         enum cksum_type type = CKSUM_NONE;
         struct str value = STR_NONE;
         TRY(api__checksum_headers(r, &has, &type, &value));
+        struct part_sink *s = arena_new(r->arena, struct part_sink);
         struct put *put;
+        if (s == NULL)
+                return err_static(ERR_NO_MEMORY);
         TRY(flow_upload_part_begin(r->node, r->bucket, r->object, id, (unsigned)part, r->rq->body_length, &put));
-        struct err *e = store_part(r, put, has, type, value);
-        if (e == NULL)
-                api_reply_empty(r, 200);
-        return e;
+        enum cksum_type stored = r->bucket->props.checksum.type;
+        *s = (struct part_sink){ .put = put, .sum = cksum_new(stored), .verify = has ? cksum_new(type) : NULL,
+                                 .stored = stored, .expect = value };
+        if (s->sum == NULL || (has && s->verify == NULL))
+                return part_end(r, s, err_static(ERR_NO_MEMORY));
+        return api__body_take(r, take, part_end, s);
 }
 
 static int cmp_unsigned(const void *a, const void *b)

@@ -10,15 +10,9 @@ static struct err *take(void *put, const void *p, size_t n)
         return flow_put_write(put, p, n);
 }
 
-static struct err *put_object(struct api_req *r)
+static struct err *put_end(struct api_req *r, void *arg, struct err *e)
 {
-        struct flow_put_options o = { .size = r->rq->body_length };
-        TRY(api__checksum_headers(r, &o.verify, &o.verify_type, &o.verify_value));
-        TRY(api__custom_headers(r, &o.has_custom, &o.custom));
-        TRY(api_param_bool(r, "skip_vc", &o.skip_vc));
-        struct flow_put *put;
-        TRY(flow_put_begin(r->node, r->bucket, r->object, &o, &put));
-        struct err *e = api__body_each(r, take, put);
+        struct flow_put *put = arg;
         if (e != NULL) {
                 flow_put_abort(put);
                 return e;
@@ -30,6 +24,17 @@ static struct err *put_object(struct api_req *r)
         if (!noop)
                 api__object_headers(&m, &r->rs->head);
         return NULL;
+}
+
+static struct err *put_object(struct api_req *r)
+{
+        struct flow_put_options o = { .size = r->rq->body_length };
+        TRY(api__checksum_headers(r, &o.verify, &o.verify_type, &o.verify_value));
+        TRY(api__custom_headers(r, &o.has_custom, &o.custom));
+        TRY(api_param_bool(r, "skip_vc", &o.skip_vc));
+        struct flow_put *put;
+        TRY(flow_put_begin(r->node, r->bucket, r->object, &o, &put));
+        return api__body_take(r, take, put_end, put);
 }
 
 /* PUT with object_to: the path names the source. */

@@ -77,6 +77,9 @@ struct api_req {
         bool role_target;            /* errors name t[ID] instead of p[ID] */
         bool internal;               /* a member passed it on (relay.c): */
         const char *caller;          /* "p[ID]" of that member; else "" */
+        struct err *(*take)(void *arg, const void *p, size_t n); /* null: no body is being taken (body.c) */
+        struct err *(*taken)(struct api_req *r, void *arg, struct err *e);
+        void *take_arg;
 };
 typedef struct err *api_handler_fn(struct api_req *r);
 

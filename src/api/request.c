@@ -6,7 +6,6 @@
 #include "api/request.h"
 
 #define BODY_STEP ((size_t)256 * 1024)
-#define MESSAGE_COST 4 /* a parsed message takes about so many times its text, at most */
 
 struct api_req *api__request_new(struct api *a, struct http_req *rq, struct http_resp *rs, const struct snapshot *snap)
 {
@@ -220,19 +219,27 @@ struct err *api_param_bck_to(struct api_req *r, struct bck *ret)
         return NULL;
 }
 
+struct err *api__reserve(struct api *a, struct http_resp *rs, size_t n)
+{
+        if (n > a->reserve_max)
+                return err_new(ERR_TOO_LARGE, "a request that holds %zu bytes is more than all may hold here (%zu)", n,
+                               a->reserve_max);
+        size_t all = atomic_fetch_add_explicit(&a->reserved, n, memory_order_relaxed) + n;
+        if (all > a->reserve_max) {
+                atomic_fetch_sub_explicit(&a->reserved, n, memory_order_relaxed);
+                return err_new(ERR_OVERLOAD,
+                               "requests in progress hold too much memory (%zu of %zu bytes), cannot take %zu more",
+                               all - n, a->reserve_max, n);
+        }
+        rs->user = (void *)((uintptr_t)rs->user + n);
+        return NULL;
+}
+
 struct err *api_reserve(struct api_req *r, size_t n)
 {
         if (r->internal) /* the node that passed it on has done so */
                 return NULL;
-        size_t all = atomic_fetch_add_explicit(&r->api->reserved, n, memory_order_relaxed) + n;
-        if (all > r->api->reserve_max) {
-                atomic_fetch_sub_explicit(&r->api->reserved, n, memory_order_relaxed);
-                return err_new(ERR_OVERLOAD,
-                               "requests in progress hold too much memory (%zu of %zu bytes), cannot take %zu more",
-                               all - n, r->api->reserve_max, n);
-        }
-        r->rs->user = (void *)((uintptr_t)r->rs->user + n);
-        return NULL;
+        return api__reserve(r->api, r->rs, n);
 }
 
 void api__reserve_end(struct api *a, struct http_resp *rs)
@@ -252,8 +259,8 @@ struct err *api__read_envelope(struct api_req *r, size_t max)
         struct str body;
         if (r->rq->body_length < 0)
                 max = MIN(max, CONTROL_BODY_MAX); /* how much it will be is not known: only what is cheap */
-        else if (r->rq->body_length > CONTROL_BODY_MAX && (uint64_t)r->rq->body_length <= max)
-                TRY(api_reserve(r, (size_t)r->rq->body_length * MESSAGE_COST));
+        else if (r->rq->body_length > CONTROL_BODY_MAX && (uint64_t)r->rq->body_length <= max && r->rq->collect == 0)
+                TRY(api_reserve(r, (size_t)r->rq->body_length * API_MESSAGE_COST));
         TRY(http_req_read_all(r->rq, max, &body));
         r->body = body;
         if (str_trim(body).n == 0)

@@ -9,6 +9,14 @@ struct api_req *api__request_new(struct api *a, struct http_req *rq, struct http
 /* Hands the request's body to take(), piece by piece, until its end or an error. Blocks for the client. */
 MUST_CHECK struct err *api__body_each(struct api_req *r, struct err *(*take)(void *arg, const void *p, size_t n),
                                       void *arg);
+/* As a handler's last act: hands the request's body to take() as it comes, without holding a worker while the client is
+ * slow; then, or when that failed (e, taken), end() does the rest of the handler's work, and returns its outcome. */
+MUST_CHECK struct err *api__body_take(struct api_req *r, struct err *(*take)(void *arg, const void *p, size_t n),
+                                      struct err *(*end)(struct api_req *r, void *arg, struct err *e), void *arg);
+/* Answers with e, unless it is null, and ends the request. */
+void api__core_finish(struct api_req *r, struct err *e);
+/* What row->fn or end() returned: a last attempt to send the request to where it belongs. */
+MUST_CHECK struct err *api__core_outcome(struct api_req *r, struct err *e);
 /* Fills params, items and object from the request's target. */
 MUST_CHECK struct err *api__parse_target(struct api_req *r);
 /* Fills r->bck from items[1] and the query. */
@@ -16,6 +24,9 @@ MUST_CHECK struct err *api__parse_bucket(struct api_req *r);
 /* Reads and parses the envelope, if there is a body; env.doc stays null without one. */
 MUST_CHECK struct err *api__read_envelope(struct api_req *r, size_t max);
 
+#define API_MESSAGE_COST 4 /* a message and what it is parsed to take about so many times its text, at most */
+/* As api_reserve, for a request that has no api_req yet. */
+MUST_CHECK struct err *api__reserve(struct api *a, struct http_resp *rs, size_t n);
 /* Gives back what api_reserve took for this request; when it ends. Any thread. */
 void api__reserve_end(struct api *a, struct http_resp *rs);
 

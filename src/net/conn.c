@@ -5,6 +5,7 @@
  *   HEAD       a part of a head is here
  *   BODY       the head is complete, a small body is being received
  *   WORKER     a worker has the request, and the socket
+ *   PARKED     a worker has taken what was here of the body; the rest is waited for (receive.c)
  *   PENDING    the app has the request and will complete it
  *   SEND       the loop sends the rest of an answer
  *   DRAIN      the answer is out; the short rest of the request's body is dropped, then the next request may come
@@ -34,7 +35,8 @@ static const uint16_t allowed_moves[CONN_STATE_COUNT] = {
         [CONN_IDLE] = TO(HEAD) | TO(BODY) | TO(WORKER) | TO(PENDING) | TO(SEND) | TO(DRAIN) | TO(LINGER) | TO(CLOSED),
         [CONN_HEAD] = TO(IDLE) | TO(BODY) | TO(WORKER) | TO(PENDING) | TO(SEND) | TO(DRAIN) | TO(LINGER) | TO(CLOSED),
         [CONN_BODY] = TO(IDLE) | TO(WORKER) | TO(PENDING) | TO(SEND) | TO(DRAIN) | TO(LINGER) | TO(CLOSED),
-        [CONN_WORKER] = TO(IDLE) | TO(SEND) | TO(DRAIN) | TO(LINGER) | TO(CLOSED),
+        [CONN_WORKER] = TO(PARKED) | TO(IDLE) | TO(SEND) | TO(DRAIN) | TO(LINGER) | TO(CLOSED),
+        [CONN_PARKED] = TO(WORKER),
         [CONN_PENDING] = TO(IDLE) | TO(WORKER) | TO(SEND) | TO(DRAIN) | TO(LINGER) | TO(CLOSED),
         [CONN_SEND] = TO(IDLE) | TO(WORKER) | TO(DRAIN) | TO(LINGER) | TO(CLOSED),
         [CONN_DRAIN] = TO(IDLE) | TO(CLOSED),
@@ -78,6 +80,9 @@ void net__conn_arm(struct conn *c)
                 break;
         case CONN_LINGER:
                 at += net__limits(c)->linger_ns;
+                break;
+        case CONN_PARKED:
+                at += net__limits(c)->min_rate_grace_ns - c->x->body.waited_ns;
                 break;
         case CONN_PENDING:
                 if (c->x->rq.due_ns == 0 || c->told_due)
@@ -329,6 +334,10 @@ static void on_event(struct loop_fd *w, uint32_t events)
         case CONN_LINGER:
                 net__input_drop(c);
                 break;
+        case CONN_PARKED:
+                if (c->readable)
+                        net__conn_resume(c);
+                break;
         case CONN_WORKER:
                 c->writable = c->writable || (events & EPOLLOUT);
                 break;
@@ -418,6 +427,12 @@ static void on_timer(struct loop_timer *t)
                 if (age >= net__limits(c)->linger_ns)
                         net__conn_close(c);
                 break;
+        case CONN_PARKED:
+                if (!c->readable) /* else no worker was free */
+                        net__receive_judge(c, now);
+                if (c->readable || c->x->body.lost)
+                        net__conn_resume(c);
+                break;
         case CONN_PENDING:
                 if (c->x->rq.due_ns && now >= c->x->rq.due_ns)
                         wake(c, &c->told_due, HTTP_WAKE_DUE);
@@ -489,7 +504,7 @@ void net__conn_cut_all(struct net_loop *lp)
 {
         LIST_FOREACH_SAFE(l, next, &lp->conns) {
                 struct conn *c = LIST_ENTRY(l, struct conn, link);
-                if (c->state == CONN_WORKER || c->state == CONN_PENDING)
+                if (c->state == CONN_WORKER || c->state == CONN_PENDING || c->state == CONN_PARKED)
                         (void)shutdown(c->w.fd, SHUT_RDWR); /* whoever has it will notice */
                 else if (c->state == CONN_SEND)
                         net__conn_done(c, false);

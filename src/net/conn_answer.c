@@ -31,14 +31,35 @@ static void give_back(struct conn *c, enum net_sent result)
         atomic_fetch_sub(&s->posting, 1);
 }
 
+/* On a worker: the answer is there, unless the rest of the body is to be taken first. */
+static void answer_or_park(struct conn *c)
+{
+        while (c->x->sink.end) {
+                if (!net__receive(c)) {
+                        give_back(c, NET_SENT_PARK);
+                        return;
+                }
+        }
+        net__answer_prepare(c);
+        give_back(c, net__send(c, true));
+}
+
 /* On a worker. */
 static void worker_handle(struct pool_task *t)
 {
         struct conn *c = CONTAINER_OF(t, struct conn, work);
         const struct http_app *app = net__app(c);
-        app->handle(app->ctx, &c->x->rq, &c->x->rs);
-        net__answer_prepare(c);
-        give_back(c, net__send(c, true));
+        if (c->x->rq.collect && !c->x->body.ended)
+                net__receive_whole(c);
+        else
+                app->handle(app->ctx, &c->x->rq, &c->x->rs);
+        answer_or_park(c);
+}
+
+/* On a worker: more of a body. */
+static void worker_receive(struct pool_task *t)
+{
+        answer_or_park(CONTAINER_OF(t, struct conn, work));
 }
 
 /* On a worker: the next pieces of an answer. */
@@ -52,13 +73,14 @@ static void task_worker_done(struct loop_task *t);
 
 static bool to_worker(struct conn *c, void (*run)(struct pool_task *t))
 {
-        bool reads = run == worker_handle && !c->x->body.ended;
+        bool reads = run != worker_send && !c->x->body.ended;
         c->work.run = run;
         c->task.run = task_worker_done;
         c->writable = false;
         if (reads)
                 loop_fd_remove(c->lp->loop, &c->w);
         enum conn_state before = c->state;
+        int64_t since = c->since_ns;
         net__conn_move(c, CONN_WORKER);
         if (pool_submit(c->lp->server->pool, c->x->cls, &c->work))
                 return true;
@@ -66,6 +88,7 @@ static bool to_worker(struct conn *c, void (*run)(struct pool_task *t))
         net__count(&c->lp->count[CONN_WORKER], (uint64_t)-1);
         net__count(&c->lp->count[before], 1);
         c->state = before;
+        c->since_ns = since;
         return false;
 }
 
@@ -81,6 +104,30 @@ static bool watch(struct conn *c)
         return false;
 }
 
+/* Waits for more of the body, without a worker. */
+static void park(struct conn *c)
+{
+        c->readable = false; /* the worker read it empty; what came since is told by watch() */
+        net__conn_move(c, CONN_PARKED);
+        if (!watch(c)) {
+                c->x->body.lost = ERR_NO_MEMORY;
+                net__conn_resume(c);
+                return;
+        }
+        net__conn_arm(c);
+}
+
+void net__conn_resume(struct conn *c)
+{
+        struct net_body *b = &c->x->body;
+        int64_t now = loop_now_ns(c->lp->loop);
+        b->waited_ns += now - c->since_ns;
+        c->since_ns = now;
+        c->readable = true;
+        if (!to_worker(c, worker_receive))
+                loop_timer_set(c->lp->loop, &c->timer, now + RETRY_NS);
+}
+
 /* The loop sends what it may. */
 void net__conn_push(struct conn *c, enum net_sent r)
 {
@@ -91,6 +138,9 @@ void net__conn_push(struct conn *c, enum net_sent r)
                 return;
         case NET_SENT_LOST:
                 net__conn_done(c, false);
+                return;
+        case NET_SENT_PARK:
+                park(c);
                 return;
         case NET_SENT_FULL:
                 retry = nobody_will_tell(c);
@@ -135,6 +185,10 @@ static void task_worker_done(struct loop_task *t)
 {
         struct conn *c = CONTAINER_OF(t, struct conn, task);
         enum net_sent r = c->result;
+        if (r == NET_SENT_PARK) {
+                net__conn_push(c, r);
+                return;
+        }
         if (c->tls)
                 c->readable = true; /* the session may hold decrypted bytes, of which no edge will tell */
         if (!watch(c))

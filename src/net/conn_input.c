@@ -30,6 +30,7 @@ static void set_request(struct conn *c)
         rq->peer_id = c->who ? c->who->id : "";
         rq->peer_org = c->who ? c->who->org : "";
         rq->due_ns = 0;
+        rq->collect = 0;
         x->body = (struct net_body){ .chunked = h->chunked, .left = h->length, .expect = h->expect_continue };
         x->body.ended = !h->chunked && h->length == 0;
         if (h->chunked)

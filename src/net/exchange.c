@@ -46,6 +46,7 @@ void net__exchange_free(struct exchange *x)
         buf_fini(&x->rs.head);
         buf_fini(&x->out.head);
         buf_fini(&x->out.piece);
+        buf_fini(&x->collected);
         free(x);
 }
 
@@ -72,6 +73,8 @@ void net__exchange_reset(struct exchange *x)
         x->out = (struct net_out){ .head = x->out.head };
         x->body = (struct net_body){ .ended = true };
         x->rq.body_mem = STR_NONE;
+        drop_large(&x->collected, 0);
+        ASSERT(!x->sink.end);
         x->active = false;
         arena_reset(&x->arena);
         if (x->start == x->end)

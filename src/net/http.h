@@ -24,6 +24,8 @@ struct http_req {
         int64_t body_length;        /* bytes announced; -1: chunked; 0: none */
         struct str body_mem;        /* small body, received whole before the handler ran; p null: read it */
         void *loop_ctx;             /* what http_app.loop_init returned for the loop of this connection */
+        size_t collect;             /* on_loop may set it before it returns HTTP_WORKER: a body of up to so many bytes is received whole (body_mem) before a
+                                     * worker handles it, however slowly it comes; a longer one is refused (TOO_LARGE). 0: the handler reads it */
         int64_t due_ns;             /* on_loop may set it before it returns HTTP_PENDING: on_wake comes then (clock_mono, to 50 ms); 0: never */
 };
 /* First header of this name, or STR_NONE. */
@@ -35,6 +37,18 @@ bool http_req_header_next(const struct http_req *rq, struct str name, unsigned *
 MUST_CHECK struct err *http_req_read(struct http_req *rq, void *p, size_t n, size_t *ret_n);
 /* The whole body into the arena; longer than max: TOO_LARGE. */
 MUST_CHECK struct err *http_req_read_all(struct http_req *rq, size_t max, struct str *ret);
+
+/* A body that is taken as it comes. */
+struct http_sink {
+        /* The next n > 0 bytes of the body. On a worker, may block. After an error no more come. */
+        struct err *(*take)(void *arg, const void *p, size_t n);
+        /* Once: the body was taken whole (e null), or it ended early: e (taken) is what take() said, MALFORMED, CLOSED or TIMEOUT. On a worker, may
+         * block; must leave a complete response, or call http_req_receive again. */
+        void (*end)(void *arg, struct err *e);
+};
+/* Only from handle() or an end(), as its last act: goes on with the body, and holds no worker while the client is slow. The response is made by
+ * sink->end(). Sends "100 Continue" first if that was asked for. Works for body_mem too. */
+void http_req_receive(struct http_req *rq, const struct http_sink *sink, void *arg);
 
 struct body_part {
         int fd;

@@ -39,6 +39,7 @@ enum conn_state {
         CONN_HEAD,
         CONN_BODY,
         CONN_WORKER,
+        CONN_PARKED,
         CONN_PENDING,
         CONN_SEND,
         CONN_DRAIN,
@@ -55,12 +56,14 @@ enum net_sent {
         NET_SENT_FULL,   /* wait until the socket is writable */
         NET_SENT_SLICE,  /* the loop's slice is used up: come back after the others */
         NET_SENT_WORKER, /* what comes next may block: a generator, or a file that is not in memory */
-        NET_SENT_LOST
+        NET_SENT_LOST,
+        NET_SENT_PARK /* nothing yet: more of the body is to come, and not here */
 };
 
 /* The request's body as far as it was read. */
 struct net_body {
         bool chunked, ended, failed;
+        bool no_wait;   /* the reader takes what is here */
         bool expect;    /* "100 Continue" was asked for and not sent */
         uint64_t left;  /* announced and not read */
         size_t mem_off; /* read from body_mem */
@@ -69,6 +72,9 @@ struct net_body {
         struct str pending; /* decoded, in the input buffer, not read */
         int64_t waited_ns;  /* time spent waiting for the client in this window of the minimum rate */
         uint64_t window_bytes;
+        int64_t window_queued; /* of these, so many were in the socket when the window began (sinks only) */
+        unsigned visits;       /* of workers, to hand it to its sink */
+        enum err_code lost;    /* the loop ends it for this reason */
 };
 
 /* The answer as far as it was sent. */
@@ -98,6 +104,9 @@ struct exchange {
         size_t resume;          /* of the head parser, from start */
         struct net_body body;
         struct net_out out;
+        struct http_sink sink; /* takes the rest of the body; end null: none */
+        void *sink_arg;
+        struct buf collected; /* body of a request that is received whole */
         enum pool_class cls;
         bool keep;             /* the connection goes on after this answer */
         bool active;           /* a request was handed to the app, or refused: on_sent is due */
@@ -134,8 +143,9 @@ struct conn {
         bool writable;        /* the socket became writable while a worker had it */
         bool told_due, told_gone; /* PENDING: on_wake was called */
         bool lean;            /* NET_UNSENT is in force */
+        unsigned low_water;   /* SO_RCVLOWAT, 0: never set */
         unsigned listener;
-        int64_t since_ns;      /* of this state; HEAD: first byte */
+        int64_t since_ns;      /* of this state; HEAD: first byte; PARKED: since when waiting is not counted yet */
         int64_t window_ns;     /* minimum rate: start and bytes of this window */
         uint64_t window_bytes; /* BODY, DRAIN: received; SEND: net_out.wire at its start */
         uint64_t dropped;      /* LINGER: so far; DRAIN: still to drop */
@@ -262,6 +272,8 @@ void net__conn_free_dead(struct net_loop *lp);
 /* conn_answer.c: on the loop. */
 /* Hands the request to a worker, or refuses it. */
 void net__conn_work(struct conn *c);
+/* PARKED: a worker is to look after the body, now or soon. */
+void net__conn_resume(struct conn *c);
 /* The app completed a PENDING request. */
 void net__conn_completed(struct exchange *x);
 /* Sends the response that the app made. */
@@ -298,6 +310,17 @@ bool net__exchange_room(struct exchange *x, size_t n);
 /* recv.c */
 /* One receive without waiting. */
 enum net_got net__recv(struct conn *c, void *p, size_t n, size_t *ret_n);
+
+/* On a worker: the next up to n bytes of the body that are here. Both zero: its end. */
+struct err *net__read_some(struct http_req *rq, void *p, size_t n, size_t *ret_n, bool *ret_dry);
+
+/* receive.c */
+/* On a worker: hands to the sink what is here. True: the sink has ended. False: the connection is to be parked. */
+bool net__receive(struct conn *c);
+/* Receives the body whole, then handles the request. */
+void net__receive_whole(struct conn *c);
+/* On the loop, PARKED: sets body.lost if the client is too slow, or begins a new window. */
+void net__receive_judge(struct conn *c, int64_t now);
 
 /* send.c */
 /* Renders the head and decides x->keep. The request's body must not be read after it. */

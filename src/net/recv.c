@@ -70,6 +70,7 @@ static struct err *wait_readable(struct conn *c)
         return NULL;
 }
 
+/* Zero bytes: there are none now, and the caller of net__read_some does not want to wait. */
 static struct err *recv_wait(struct conn *c, void *p, size_t n, size_t *ret_n)
 {
         struct net_body *b = &c->x->body;
@@ -79,6 +80,10 @@ static struct err *recv_wait(struct conn *c, void *p, size_t n, size_t *ret_n)
                         b->window_bytes += *ret_n;
                         return NULL;
                 case NET_GOT_AGAIN:
+                        if (b->no_wait) {
+                                *ret_n = 0;
+                                return NULL;
+                        }
                         TRY(wait_readable(c));
                         break;
                 case NET_GOT_END:
@@ -132,11 +137,16 @@ static struct err *read_chunked(struct exchange *x, void *p, size_t n, size_t *r
                 size_t plain = http_chunked_plain(&b->dec);
                 if (x->start == x->end && plain >= NET_IN_ROOM) {
                         TRY(recv_wait(x->conn, p, MIN(n, plain), ret_n));
-                        http_chunked_took(&b->dec, *ret_n);
+                        if (*ret_n)
+                                http_chunked_took(&b->dec, *ret_n);
                         return NULL;
                 }
                 if (x->start == x->end)
                         TRY(refill(x));
+                if (x->start == x->end) {
+                        *ret_n = 0;
+                        return NULL;
+                }
                 struct str in = { x->in + x->start, x->end - x->start };
                 enum http_parse_result r = http_chunked_next(&b->dec, &in, &b->pending, &b->ended);
                 x->start = x->end - in.n;
@@ -156,6 +166,18 @@ static size_t read_mem(struct http_req *rq, struct net_body *b, void *p, size_t 
         memcpy(p, rest.p, n);
         b->mem_off += n;
         return n;
+}
+
+struct err *net__read_some(struct http_req *rq, void *p, size_t n, size_t *ret_n, bool *ret_dry)
+{
+        struct net_body *b = &CONTAINER_OF(rq, struct exchange, rq)->body;
+        size_t got = 0;
+        b->no_wait = true;
+        struct err *e = http_req_read(rq, p, n, &got);
+        b->no_wait = false;
+        *ret_n = got;
+        *ret_dry = got == 0 && !b->ended && !rq->body_mem.p;
+        return e;
 }
 
 struct err *http_req_read(struct http_req *rq, void *p, size_t n, size_t *ret_n)

@@ -359,6 +359,7 @@ void http_server_stats(struct http_server *s, struct http_server_stats *ret)
                 sum.bytes_in += atomic_load_explicit(&lp->bytes_in, memory_order_relaxed);
                 sum.bytes_out += atomic_load_explicit(&lp->bytes_out, memory_order_relaxed);
                 sum.lingering += atomic_load_explicit(&lp->count[CONN_LINGER], memory_order_relaxed);
+                sum.parked_uploads += atomic_load_explicit(&lp->count[CONN_PARKED], memory_order_relaxed);
                 sum.parked_tails += atomic_load_explicit(&lp->count[CONN_SEND], memory_order_relaxed);
         }
         *ret = sum;

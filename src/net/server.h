@@ -30,7 +30,7 @@ struct http_app {
          * completes it just now, the app does (http_server_complete), and has to see to it that only one of the two happens. May be null: then a
          * client that is gone is noticed when its answer is sent. */
         void (*on_wake)(void *ctx, struct http_req *rq, struct http_resp *rs, enum http_wake why);
-        /* On a worker: must leave a complete response. */
+        /* On a worker: must leave a complete response, or take the body as it comes (http_req_receive). */
         void (*handle)(void *ctx, struct http_req *rq, struct http_resp *rs);
         /* Fills rs for a request that the server itself refuses (parse errors, limits, overload, time-outs): rq may lack head fields. */
         void (*refuse)(void *ctx, struct http_req *rq, struct http_resp *rs, enum err_code code, const char *why);
@@ -83,7 +83,7 @@ void http_server_complete_queue(struct http_req *rq);
 /* See http_server_complete_queue. */
 void http_server_complete_flush(struct http_server *s);
 struct http_server_stats {
-        uint64_t accepted, open, idle, requests, refused, bytes_in, bytes_out, lingering, parked_tails;
+        uint64_t accepted, open, idle, requests, refused, bytes_in, bytes_out, lingering, parked_tails, parked_uploads;
 };
 /* Numbers of this moment. */
 void http_server_stats(struct http_server *s, struct http_server_stats *ret);

@@ -82,6 +82,10 @@ static bool idle_is(const struct http_server_stats *s, uint64_t n)
 {
         return s->idle == n;
 }
+static bool parked_are(const struct http_server_stats *s, uint64_t n)
+{
+        return s->parked_uploads == n;
+}
 static bool tails_are(const struct http_server_stats *s, uint64_t n)
 {
         return s->parked_tails == n;
@@ -338,8 +342,8 @@ static void test_uploads(void **state)
         start(&f, (struct http_limits){ 0 }, NULL);
         client_open(&c, &f, NULL);
         for (size_t s = 0; s < ARRAY_LEN(sizes); s++) {
-                for (int chunked = 0; chunked < 2; chunked++) {
-                        upload(&c, "/count", sizes[s], chunked);
+                for (int way = 0; way < 4; way++) {
+                        upload(&c, way & 2 ? "/take" : "/count", sizes[s], way & 1);
                         check_count(&c, sizes[s]);
                 }
         }
@@ -405,7 +409,7 @@ static void test_readers_that_stop(void **state)
         client_open(&c, &f, NULL);
         for (unsigned i = 0; i < 200; i++)
                 round_trip(&c, i % 2 ? "/mem?n=4096" : "/wmem?n=4096", 200, 4096);
-        assert_int_equal(stats(&f).parked_tails, SLOW); /* they were served while nobody of these moved */
+        assert_true(eventually(&f, tails_are, SLOW)); /* none of these was served or cut meanwhile */
         /* They go on where they stopped: one of each kind. */
         for (unsigned i = 0; i < ARRAY_LEN(kinds); i++) {
                 assert_int_equal(client_head(&slow[i]), 200);
@@ -420,6 +424,111 @@ static void test_readers_that_stop(void **state)
         testapp_sent(f.app, &sent, &complete);
         assert_int_equal(sent, SLOW + 200);
         assert_int_equal(complete, 200 + ARRAY_LEN(kinds));
+        stop(&f);
+}
+
+static void send_pattern(struct client *c, size_t from, size_t to)
+{
+        char data[4096];
+        while (from < to) {
+                size_t n = MIN(sizeof(data), to - from);
+                for (size_t i = 0; i < n; i++)
+                        data[i] = (char)testapp_pattern(from + i);
+                assert_true(client_send(c, data, n));
+                from += n;
+        }
+}
+
+/* The first half of an upload of n bytes, or the rest. Chunked: one chunk per half, and an empty one. */
+static void send_half(struct client *c, size_t n, bool chunked, bool second)
+{
+        size_t half = n / 2;
+        char text[128] = "";
+        int k = !second ? snprintf(text, sizeof(text), "PUT /take HTTP/1.1\r\nHost: a\r\n") : 0;
+        if (!second && chunked)
+                k += snprintf(text + k, sizeof(text) - (size_t)k, "Transfer-Encoding: chunked\r\n\r\n");
+        else if (!second)
+                k += snprintf(text + k, sizeof(text) - (size_t)k, "Content-Length: %zu\r\n\r\n", n);
+        if (chunked)
+                k += snprintf(text + k, sizeof(text) - (size_t)k, "%zx\r\n", second ? n - half : half);
+        assert_true(client_send(c, text, (size_t)k));
+        send_pattern(c, second ? half : 0, second ? n : half);
+        if (chunked)
+                assert_true(client_send(c, second ? "\r\n0\r\n\r\n" : "\r\n", second ? 7 : 2));
+}
+
+/* Uploads that stop half-way hold no worker: with one worker, others are served; then they go on. */
+static void slow_uploads(struct tls_ctx *server, struct tls_ctx *tls)
+{
+        enum { SLOW = 40 };
+        struct fixture f;
+        struct client c, *slow = calloc(SLOW, sizeof(*slow));
+        assert_non_null(slow);
+        start_pool(&f, (struct http_limits){ .min_rate_grace_ns = PATIENCE }, server, 1, 4096);
+        for (unsigned i = 0; i < SLOW; i++) {
+                client_open(&slow[i], &f, tls);
+                send_half(&slow[i], 100000 + 40000 * i, i % 2, false);
+        }
+        assert_true(eventually(&f, parked_are, SLOW));
+        client_open(&c, &f, tls);
+        for (unsigned i = 0; i < 20; i++)
+                round_trip(&c, "/wmem?n=4096", 200, 4096);
+        upload(&c, "/take", 3000000, false);
+        check_count(&c, 3000000);
+        assert_true(eventually(&f, parked_are, SLOW));
+        for (unsigned i = 0; i < SLOW; i++) {
+                if (i % 10 == 9) { /* or go away */
+                        client_close(&slow[i]);
+                        continue;
+                }
+                send_half(&slow[i], 100000 + 40000 * i, i % 2, true);
+                check_count(&slow[i], 100000 + 40000 * i);
+                round_trip(&slow[i], "/mem?n=10", 200, 10); /* a short request is noticed at once again */
+                client_close(&slow[i]);
+        }
+        client_close(&c);
+        free(slow);
+        assert_true(eventually(&f, open_is, 0));
+        assert_int_equal(testapp_taken_early(f.app), SLOW / 10);
+        stop(&f);
+}
+
+static void test_slow_uploads(void **state)
+{
+        (void)state;
+        slow_uploads(NULL, NULL);
+}
+
+/* A message that is received whole before it is handled holds no worker either; one that is too long is refused. */
+static void test_whole(void **state)
+{
+        static const char put[] = "PUT /whole HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n";
+        static const char chunked[] = "PUT /whole HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n20000\r\n";
+        struct fixture f;
+        struct client slow, c;
+        (void)state;
+        start_pool(&f, (struct http_limits){ .min_rate_grace_ns = PATIENCE }, NULL, 1, 16);
+        client_open(&slow, &f, NULL);
+        client_open(&c, &f, NULL);
+        assert_true(client_send(&slow, put, sizeof(put) - 1));
+        send_pattern(&slow, 0, 100000);
+        assert_true(eventually(&f, parked_are, 1));
+        round_trip(&c, "/wmem?n=4096", 200, 4096);
+        assert_true(client_send(&c, chunked, sizeof(chunked) - 1));
+        send_pattern(&c, 0, 0x20000);
+        assert_true(client_send(&c, "\r\n0\r\n\r\n", 7));
+        assert_int_equal(client_head(&c), 200);
+        assert_int_equal(client_body(&c), 0x20000);
+        send_pattern(&slow, 100000, 200000);
+        assert_int_equal(client_head(&slow), 200);
+        assert_int_equal(client_body(&slow), 200000);
+        assert_true(client_send(&c, chunked, sizeof(chunked) - 1));
+        send_pattern(&c, 0, 0x20000);
+        assert_true(client_send(&c, "\r\nf0000\r\n", 9));
+        send_pattern(&c, 0x20000, 0x20000 + 0xf0000);
+        assert_int_equal(client_head(&c), 413);
+        client_close(&slow);
+        client_close(&c);
         stop(&f);
 }
 
@@ -526,7 +635,7 @@ static bool cut_are(struct fixture *f, unsigned n)
 static void test_slow_ones_are_cut(void **state)
 {
         struct fixture f;
-        struct client reader, dripping, idle, body;
+        struct client reader, dripping, idle, body, taken;
         (void)state;
         start(&f,
               (struct http_limits){ .head_timeout_ns = 300 * NS_PER_MS,
@@ -539,6 +648,8 @@ static void test_slow_ones_are_cut(void **state)
         client_open(&body, &f, NULL);
         static const char put[] = "PUT /count HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n";
         assert_true(client_send(&body, put, sizeof(put) - 1));
+        client_open(&taken, &f, NULL);
+        send_half(&taken, 200000, false, false);
         struct pollfd p = { dripping.fd, POLLIN, 0 };
         do /* each byte is in time, the head is not */
                 assert_true(client_send(&dripping, "G", 1));
@@ -546,6 +657,8 @@ static void test_slow_ones_are_cut(void **state)
         assert_int_equal(client_head(&dripping), 408);
         assert_int_equal(client_head(&idle), 0);
         assert_int_equal(client_head(&body), 408);
+        assert_int_equal(client_head(&taken), 408);
+        assert_int_equal(testapp_taken_early(f.app), 1);
         client_open(&reader, &f, NULL);
         client_get(&reader, "/file?n=16777216");
         assert_true(cut_are(&f, 1));
@@ -556,6 +669,7 @@ static void test_slow_ones_are_cut(void **state)
         client_close(&dripping);
         client_close(&idle);
         client_close(&body);
+        client_close(&taken);
         stop(&f);
 }
 
@@ -659,7 +773,7 @@ static void test_graceful_stop(void **state)
 static void test_stop_cuts(void **state)
 {
         struct fixture f;
-        struct client reading, sending;
+        struct client reading, sending, taken;
         (void)state;
         start(&f, (struct http_limits){ 0 }, NULL);
         client_open(&reading, &f, NULL);
@@ -667,12 +781,16 @@ static void test_stop_cuts(void **state)
         client_get(&reading, "/gen?n=16777216");
         static const char put[] = "PUT /count HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n";
         assert_true(client_send(&sending, put, sizeof(put) - 1));
+        client_open(&taken, &f, NULL);
+        send_half(&taken, 200000, false, false);
         assert_true(eventually(&f, tails_are, 1));
+        assert_true(eventually(&f, parked_are, 1));
         testapp_free(f.app, 200 * NS_PER_MS); /* comes back although neither of them moves */
         assert_int_equal(client_head(&reading), 200);
         assert_int_equal(client_body(&reading), -1);
         client_close(&reading);
         client_close(&sending);
+        client_close(&taken);
 }
 
 /* Above the limit of connections the others wait in the backlog until one leaves. */
@@ -847,6 +965,10 @@ static void test_tls(void **state)
         check_count(&old, 300000);
         upload(&old, "/count", 300000, true);
         check_count(&old, 300000);
+        upload(&old, "/take", 300000, true);
+        check_count(&old, 300000);
+        upload(&old, "/take", 300000, false);
+        check_count(&old, 300000);
         upload(&old, "/count", 60000, false);
         check_count(&old, 60000);
         before_body(&f, client, "Content-Length: 1000");
@@ -890,6 +1012,18 @@ static void test_tls_misuse(void **state)
         client_close(&plain);
         client_close(&slow);
         stop(&f);
+        tls_ctx_free(server);
+        tls_ctx_free(client);
+}
+
+static void test_tls_slow_uploads(void **state)
+{
+        struct tls_ctx *server, *client;
+        (void)state;
+        test_cert_make(dir, "node.example", 5, cert_path, key_path);
+        assert_ok(tls_server_new(cert_path, key_path, &server));
+        assert_ok(tls_client_new(cert_path, false, &client));
+        slow_uploads(server, client);
         tls_ctx_free(server);
         tls_ctx_free(client);
 }
@@ -947,6 +1081,8 @@ int main(void)
                 cmocka_unit_test(test_uploads),
                 cmocka_unit_test(test_many_at_once),
                 cmocka_unit_test(test_readers_that_stop),
+                cmocka_unit_test(test_slow_uploads),
+                cmocka_unit_test(test_whole),
                 cmocka_unit_test(test_overload),
                 cmocka_unit_test(test_cold_file),
                 cmocka_unit_test(test_slow_ones_are_cut),
@@ -960,6 +1096,7 @@ int main(void)
                 cmocka_unit_test(test_before_body),
                 cmocka_unit_test(test_tls),
                 cmocka_unit_test(test_tls_misuse),
+                cmocka_unit_test(test_tls_slow_uploads),
                 cmocka_unit_test(test_tls_slices),
         };
         return cmocka_run_group_tests(tests, setup, teardown);

@@ -17,7 +17,7 @@ struct testapp {
         struct http_server *server;
         char *pattern;
         int file;
-        atomic_uint sent, complete;
+        atomic_uint sent, complete, early;
         struct thread *completer;
         struct mutex lock;
         struct cond wake;
@@ -128,6 +128,44 @@ static void answer_count(struct http_req *rq, struct http_resp *rs)
                 answer_text(rs, 200, str_printf(rq->arena, "%llu\n", (unsigned long long)all));
 }
 
+struct taking {
+        struct testapp *t;
+        struct http_req *rq;
+        struct http_resp *rs;
+        uint64_t all;
+};
+
+static struct err *take_step(void *arg, const void *p, size_t n)
+{
+        struct taking *k = arg;
+        for (size_t i = 0; i < n; i += 97)
+                if (((const unsigned char *)p)[i] != testapp_pattern(k->all + i))
+                        return err_new(ERR_CORRUPT, "byte %llu", (unsigned long long)(k->all + i));
+        k->all += n;
+        return NULL;
+}
+
+static void take_end(void *arg, struct err *e)
+{
+        struct taking *k = arg;
+        if (e) {
+                atomic_fetch_add(&k->t->early, 1);
+                answer_text(k->rs, e->code == ERR_TIMEOUT ? 408 : 400, STR("body\n"));
+        } else {
+                answer_text(k->rs, 200, str_printf(k->rq->arena, "%llu\n", (unsigned long long)k->all));
+        }
+        err_free(e);
+}
+
+static void answer_take(struct testapp *t, struct http_req *rq, struct http_resp *rs)
+{
+        static const struct http_sink sink = { take_step, take_end };
+        struct taking *k = arena_new(rq->arena, struct taking);
+        ASSERT(k);
+        *k = (struct taking){ .t = t, .rq = rq, .rs = rs };
+        http_req_receive(rq, &sink, k);
+}
+
 static void answer_gate(struct testapp *t, struct http_resp *rs)
 {
         mutex_lock(&t->lock);
@@ -170,6 +208,8 @@ static enum http_next on_loop(void *ctx, struct http_req *rq, struct http_resp *
         if (answer_quick(t, rq, rs))
                 return HTTP_ANSWERED;
         *ret_class = POOL_DATA;
+        if (str_eq(rq->path, STR("/whole")))
+                rq->collect = (size_t)1 << 20;
         if (!str_eq(rq->path, STR("/pending")))
                 return HTTP_WORKER;
         answer_text(rs, 200, STR("pending\n"));
@@ -200,6 +240,10 @@ static void handle(void *ctx, struct http_req *rq, struct http_resp *rs)
                 answer_echo(rq, rs);
         } else if (str_eq(rq->path, STR("/count"))) {
                 answer_count(rq, rs);
+        } else if (str_eq(rq->path, STR("/take"))) {
+                answer_take(t, rq, rs);
+        } else if (str_eq(rq->path, STR("/whole"))) {
+                answer_echo(rq, rs);
         } else if (str_eq(rq->path, STR("/early"))) {
                 answer_text(rs, 403, STR("no\n"));
         } else if (str_eq(rq->path, STR("/gate"))) {
@@ -325,6 +369,11 @@ void testapp_sent(struct testapp *t, unsigned *ret_all, unsigned *ret_complete)
 {
         *ret_all = atomic_load(&t->sent);
         *ret_complete = atomic_load(&t->complete);
+}
+
+unsigned testapp_taken_early(struct testapp *t)
+{
+        return atomic_load(&t->early);
 }
 
 void testapp_free(struct testapp *t, int64_t ns)

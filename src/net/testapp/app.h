@@ -7,6 +7,7 @@
  *   /gen?n=&piece= generated, length unknown              /genlen?n=     generated, length announced
  *   /generr        a generator that fails at once         /gencut        one that fails after 64 KiB
  *   /echo          the request's body back                /count         its length in digits
+ *   /take          as /count, taken as it comes          /whole         as /echo, received whole before (1 MiB)
  *   /early         403 without reading the body           /earlyloop     the same from the loop
  *   /pending       completed by another thread            /sleep?ms=     a worker that sleeps
  *   /gate          a worker that waits for testapp_gate_open */
@@ -39,6 +40,8 @@ void testapp_cool(struct testapp *t);
 void testapp_sent(struct testapp *t, unsigned *ret_all, unsigned *ret_complete);
 /* Stops the server within ns and frees all. */
 void testapp_free(struct testapp *t, int64_t ns);
+/* Bodies of /take that ended early, so far. */
+unsigned testapp_taken_early(struct testapp *t);
 /* Byte i of every body. */
 static inline unsigned char testapp_pattern(uint64_t i)
 {

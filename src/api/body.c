@@ -1,0 +1,46 @@
+/* api/body.c: contents on their way from the client into the store.
+ *
+ * A handler looks at the head, begins what it has to begin, and returns; the server hands the body over as it comes
+ * (http_req_receive), each piece on some worker, and the handler's second half runs when all of it is there, or when it
+ * ended early. So an upload has a worker only while there are bytes to work on. The request, its snapshot and its arena
+ * live until then.
+ *
+ * Memory: each upload may keep a piece that is not full yet in the store, and one more while a worker is at it. Both are
+ * reserved at the start: more uploads than fit are refused (OVERLOAD), and tried again by their clients. */
+#include "api/request.h"
+
+#define PIECE ((size_t)256 * 1024) /* of the store, and of the server */
+
+static struct err *take(void *arg, const void *p, size_t n)
+{
+        struct api_req *r = arg;
+        return r->take(r->take_arg, p, n);
+}
+
+static void end(void *arg, struct err *e)
+{
+        struct api_req *r = arg;
+        r->take = NULL;
+        api__core_finish(r, api__core_outcome(r, r->taken(r, r->take_arg, e)));
+}
+
+static size_t kept(const struct http_req *rq)
+{
+        return 2 * (rq->body_length >= 0 ? (size_t)MIN((uint64_t)rq->body_length, (uint64_t)PIECE) : PIECE);
+}
+
+struct err *api__body_take(struct api_req *r, struct err *(*fn)(void *arg, const void *p, size_t n),
+                           struct err *(*taken)(struct api_req *r, void *arg, struct err *e), void *arg)
+{
+        static const struct http_sink sink = { take, end };
+        if (r->internal) /* another member's call: its answer is made when the handler returns */
+                return taken(r, arg, api__body_each(r, fn, arg));
+        struct err *e = r->rq->body_mem.p == NULL && r->rq->body_length != 0 ? api_reserve(r, kept(r->rq)) : NULL;
+        if (e != NULL)
+                return taken(r, arg, e);
+        r->take = fn;
+        r->taken = taken;
+        r->take_arg = arg;
+        http_req_receive(r->rq, &sink, r);
+        return NULL;
+}
