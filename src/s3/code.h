@@ -50,6 +50,7 @@
         X(MALFORMED_ACL, "MalformedACLError", 400, "The ACL that you provided was not well formed")                    \
         X(MALFORMED_POLICY, "MalformedPolicy", 400, "This policy contains invalid Json or an invalid statement")       \
         X(MALFORMED_POST, "MalformedPOSTRequest", 400, "The body of your POST request is not well-formed multipart/form-data") \
+        X(MALFORMED_TRAILER, "MalformedTrailerError", 400, "The request contained trailing data that was not well-formed or did not conform to our published schema") \
         X(MALFORMED_XML, "MalformedXML", 400, "The XML you provided was not well-formed or did not validate against our published schema") \
         X(MAX_MESSAGE_LENGTH, "MaxMessageLengthExceeded", 400, "Your request was too big")                             \
         X(METADATA_TOO_LARGE, "MetadataTooLarge", 400, "Your metadata headers exceed the maximum allowed metadata size") \
