@@ -168,6 +168,18 @@ class Member:
             w.close()
 
 
+def need_netns():
+    if os.geteuid() != 0:
+        skip("network namespaces need root")
+    for tool in ("ip", "iptables"):
+        if not shutil.which(tool):
+            skip(f"network namespaces need {tool}")
+    probe = f"orlop-probe-{os.getpid()}"
+    if subprocess.run(["ip", "netns", "add", probe], stderr=subprocess.DEVNULL).returncode:
+        skip("network namespaces can not be made here")
+    run("ip", "netns", "del", probe)
+
+
 def free_ports(rng):
     """Where forty ports in a row are free, below the kernel's range of outgoing ones: room for a cluster and its joiners."""
     while True:
@@ -192,8 +204,8 @@ class Cluster:
         need_binary()
         self.rng = random.Random(seed)
         self.netns, self.mountpaths, self.args = netns, mountpaths, list(args)
-        if netns and os.geteuid() != 0:
-            skip("network namespaces need root")
+        if netns:
+            need_netns()
         self.base = self.rng.randrange(10000, 15500) * 2 if netns else free_ports(self.rng)
         self.net = self.rng.randrange(1, 250)
         self.bridge = f"orl{self.base}"
