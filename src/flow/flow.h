@@ -126,7 +126,7 @@ struct flow_list_options {
         size_t page_size;    /* > 0 */
         bool no_recursion;   /* one level: deeper names are folded into directory entries "dir/" */
         bool no_dirs;        /* with no_recursion: directory entries are left out */
-        bool full;           /* decode all of meta; else size, version, times only */
+        bool full;           /* all of meta, and the last read as it is known now; else size, version, times only */
         bool local;          /* only what this process stores, whoever owns it; else the whole bucket: all targets */
         const char *target;  /* only what lies on this target; null: on any. Not with local */
         bool (*stop)(void *arg); /* asked after each entry: true ends the page. May be null */

@@ -5,7 +5,7 @@
  * are made while nothing moves between mountpaths (move_lock), so that an object that is being moved is seen on one.
  *
  * A record that can not be read ends the scan with an error: a listing that silently lacks a name would be worse. */
-#include "store/priv.h"
+#include "store/cache.h"
 
 struct source {
         struct mountpath *mp;
@@ -221,6 +221,17 @@ static bool enter_bucket(struct scan *sc, struct str k)
         return false;
 }
 
+/* Records hear of reads late; whose content is open knows. */
+static void add_reads(struct scan *sc, struct str name, struct obj_meta *m)
+{
+        struct obj_key key = { sc->bid, name };
+        struct content *c = cache_peek(sc->store->cache, &key, obj_key_digest(&key));
+        if (!c)
+                return;
+        m->atime_ns = MAX(m->atime_ns, atomic_load_explicit(&c->atime_ns, memory_order_relaxed));
+        content_unref(c);
+}
+
 bool store_scan_next(struct scan *sc, bool full, struct str *ret_name, struct obj_meta *ret_meta)
 {
         if (!sc->started)
@@ -244,6 +255,8 @@ bool store_scan_next(struct scan *sc, bool full, struct str *ret_name, struct ob
                         store__meta_of(&sc->record, src->mp, ret_meta);
                         if (!full && sc->record.where == RECORD_CHUNKS)
                                 ret_meta->chunks = 1; /* not counted, but clients ask whether there are any */
+                        if (full && record_alive(&sc->record))
+                                add_reads(sc, *ret_name, ret_meta);
                         sc->handed = src;
                         return true;
                 }

@@ -296,6 +296,14 @@ def test_prop_values(wire, shared):
     assert entry["atime"].endswith("UTC")
 
 
+def test_atime_follows_reads(wire, bck):
+    wire.put(bck, "read", b"x" * 100)
+    layout = "2006-01-02T15:04:05.000000000Z07:00"
+    before = _entries(wire, bck, props="name,atime", time_format=layout)[0]["atime"]
+    assert wire.get(bck, "read").status_code == 200
+    assert _entries(wire, bck, props="name,atime", time_format=layout)[0]["atime"] > before
+
+
 @pytest.mark.parametrize("layout, length", [("2006", 4), ("2006-01-02", 10), ("2006-01-02T15:04:05Z07:00", 20)])
 def test_time_format(wire, shared, layout, length):
     atime = _entries(wire, shared, props="name,atime", time_format=layout, prefix="a")[0]["atime"]
