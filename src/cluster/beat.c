@@ -189,6 +189,8 @@ void cluster__beat_goodbye(struct many *m)
 {
         AUTO_BUF struct buf body = BUF_INIT;
         struct rpc_peer peer = m->hint;
+        if (!atomic_load(&m->c->seq)) /* it never began */
+                return;
         if (!peer.port && !cluster__leader_peer(m->c, &peer))
                 return;
         log_err(LOG_DEBUG, LOG_FOLDER, post_beat(m, &peer, true, clock_mono_ns() + GOODBYE_WAIT_NS, NULL, &body),

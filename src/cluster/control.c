@@ -101,7 +101,7 @@ static struct err *founded(struct cluster *c, const struct cluster_opts *o, stru
         if (!shared)
                 return err_static(ERR_NO_MEMORY);
         TRY(cluster__state_config_take(s, shared));
-        TRY(cluster__state_found(s, &c->id));
+        TRY(cluster__state_found(s, &c->id, c->feature_level));
         s->smap_version = s->bmd_version = s->config_version = s->next_bid = 1;
         set_addresses(s, &c->id, o);
         return cluster__state_config_stamp(s, c->id.created_ns);
@@ -230,7 +230,7 @@ static struct err *first_snapshot(struct cluster *c, struct found *f)
         if (!e)
                 e = cluster__prepare(c, f->index, true, docs, f->table.n, &p);
         free(docs);
-        if (e && err_code(e) != ERR_NO_MEMORY)
+        if (e && err_code(e) != ERR_NO_MEMORY && err_code(e) != ERR_FORMAT)
                 e = err_recode(e, ERR_CORRUPT, "content of state.json");
         TRY(e);
         cluster__publish(c, &p);
@@ -274,6 +274,7 @@ struct err *cluster_open(const struct cluster_opts *opts, struct cluster **ret)
         if (!c)
                 return err_static(ERR_NO_MEMORY);
         c->dir = c->lock = -1;
+        c->feature_level = opts->old_level ? MIN(opts->feature_level, FEATURE_LEVEL) : FEATURE_LEVEL;
         c->config_base = opts->config_base;
         c->config_arg = opts->config_arg;
         mutex_init(&c->change, "cluster.change", RANK_CLUSTER);

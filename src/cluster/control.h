@@ -131,6 +131,9 @@ struct cluster_opts {
          * becomes a new cluster. */
         const char *join;
         bool non_electable;     /* never a voter */
+        /* Claims no newer abilities than this level, as an older program does; false: this program's. */
+        bool old_level;
+        uint64_t feature_level;
         /* Called whenever the credentials for the cluster port are new (start, joined, renewed): PEM texts, borrowed. */
         struct err *(*credentials)(void *arg, const char *cert, const char *key, const char *ca);
         void *credentials_arg;

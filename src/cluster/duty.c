@@ -206,7 +206,7 @@ static struct err *write_news(struct many *m, const struct member *news)
                 return NULL;
         describe(x, news);
         /* Documents of a newer kind may be written when all understand them. */
-        uint64_t level = FEATURE_LEVEL;
+        uint64_t level = m->c->feature_level;
         for (unsigned i = 0; i < ch.next.member_count; i++)
                 level = MIN(level, ch.next.members[i].feature_level);
         ch.next.feature_level = MAX(ch.next.feature_level, level);

@@ -62,7 +62,7 @@ static void self_of(const struct joining *j, struct member *m)
         m->m.port = j->o->cluster_port;
         m->m.voter = j->id.proxy[0] && !j->o->non_electable;
         m->voter_id = j->id.voter_id;
-        m->feature_level = FEATURE_LEVEL;
+        m->feature_level = j->c->feature_level;
         for (unsigned i = 0; i < CLUSTER_NETS; i++) {
                 str_copy(m->addr[i].host, sizeof(m->addr[i].host), str_of(j->o->addr[i].host));
                 str_copy(m->addr[i].port, sizeof(m->addr[i].port), str_of(j->o->addr[i].port));

@@ -97,7 +97,7 @@ void cluster__many_self(const struct many *m, struct member *ret)
         ret->m.voter = id->proxy[0] && !m->non_electable;
         ret->m.incarnation = m->c->local.starts;
         ret->voter_id = id->voter_id;
-        ret->feature_level = FEATURE_LEVEL;
+        ret->feature_level = m->c->feature_level;
         memcpy(ret->addr, m->addr, sizeof(ret->addr));
 }
 

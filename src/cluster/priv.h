@@ -83,6 +83,7 @@ struct cluster {
         int dir;  /* "orlop/control" */
         int lock; /* held while the process lives */
         struct identity id;
+        uint64_t feature_level; /* what this process understands */
         struct local local; /* guarded by publish */
         struct err *(*config_base)(void *arg, struct config *c);
         void *config_arg;
@@ -151,7 +152,7 @@ MUST_CHECK struct err *cluster__state_mountpaths_set(struct state *s, const stru
 MUST_CHECK struct err *cluster__state_config_take(struct state *s, struct shared_config *next);
 /* A state becomes that of a cluster that this process founds: itself as the only member, the first placement. Addresses
  * are still empty. */
-MUST_CHECK struct err *cluster__state_found(struct state *s, const struct identity *id);
+MUST_CHECK struct err *cluster__state_found(struct state *s, const struct identity *id, uint64_t feature_level);
 /* Writes identity, versions and the primary's URL into the persistent configuration of s. `now` is the time of the
  * change, 0: none. */
 MUST_CHECK struct err *cluster__state_config_stamp(struct state *s, int64_t now_ns);

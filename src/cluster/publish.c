@@ -109,6 +109,9 @@ struct err *cluster__prepare(struct cluster *c, uint64_t index, bool whole, cons
         mutex_assert_held(&c->publish);
         struct prepared p = { .index = 0 };
         struct err *e = prepare(c, index, whole, docs, n, &p);
+        if (!e && p.state.feature_level > c->feature_level)
+                e = err_new(ERR_FORMAT, "the cluster's state has feature level %llu, this program understands %llu",
+                            (unsigned long long)p.state.feature_level, (unsigned long long)c->feature_level);
         if (e) {
                 cluster__prepared_fini(&p);
                 return e;

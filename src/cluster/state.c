@@ -271,7 +271,7 @@ struct err *cluster__state_place(struct state *s, bool forced)
         return cluster__epochs_change(&s->epochs, ids, n, forced, &changed);
 }
 
-struct err *cluster__state_found(struct state *s, const struct identity *id)
+struct err *cluster__state_found(struct state *s, const struct identity *id, uint64_t feature_level)
 {
         struct member m;
         const char *const ids[] = { id->target };
@@ -284,12 +284,12 @@ struct err *cluster__state_found(struct state *s, const struct identity *id)
         m.m.joined_ns = id->created_ns;
         m.voter_id = id->voter_id;
         m.since = 1;
-        m.feature_level = FEATURE_LEVEL;
+        m.feature_level = feature_level;
         str_copy(s->uuid, sizeof(s->uuid), str_of(id->uuid));
         str_copy(s->primary, sizeof(s->primary), str_of(id->member));
         s->created_ns = id->created_ns;
         s->generation = 1;
-        s->feature_level = FEATURE_LEVEL;
+        s->feature_level = feature_level;
         TRY(cluster__state_member_put(s, &m));
         return cluster__epochs_first(&s->epochs, ids, id->target[0] ? 1 : 0);
 }

@@ -245,7 +245,7 @@ static struct err *convert_v1(const json_t *j, const struct identity *id, struct
         TRY(cluster__state_decode_v1(j, id ? id->uuid : NULL, &from));
         struct err *e = cluster__state_mountpaths_set(s, from.mountpaths, from.mountpath_count);
         if (!e && id)
-                e = cluster__state_found(&from, id);
+                e = cluster__state_found(&from, id, FEATURE_LEVEL);
         if (!e && id)
                 e = cluster__diff(&none, &from, &docs, &d);
         for (size_t i = 0; !e && i < d.n; i++)

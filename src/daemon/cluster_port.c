@@ -167,6 +167,7 @@ void cluster_port_options(struct cluster_port *p, struct pool *pool, struct clus
         o->pool = pool;
         o->join = s->join.n > 0 ? s->join.p : NULL;
         o->non_electable = s->non_electable;
+        o->old_level = str_u64(s->feature_level, &o->feature_level);
         o->credentials = on_credentials;
         o->credentials_arg = p;
         o->role = str_eq(s->role, STR("proxy"))    ? CLUSTER_ROLE_PROXY :

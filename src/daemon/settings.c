@@ -43,6 +43,7 @@ static const struct setting table[] = {
         SWITCH("skip-startup", NULL, skip_startup, "no effect, likewise"),
         SWITCH("init", "ORLOP_INIT", init, "a new node with a cluster port makes a new cluster"),
         SWITCH("non-electable", "ORLOP_NON_ELECTABLE", non_electable, "a proxy that never becomes the primary"),
+        TEXT("feature-level", "ORLOP_FEATURE_LEVEL", feature_level, "N", "understand no newer state of the cluster than level N, as an older program (default: all)"),
         SWITCH("insecure", "ORLOP_INSECURE", insecure, "allow listening beyond loopback without credentials"),
         SWITCH("help", NULL, help, "show this"),
         SWITCH("version", NULL, version, "show the version"),
@@ -196,6 +197,9 @@ struct err *settings_read(struct settings *s, int argc, char **argv)
                 s->listen = STR("127.0.0.1:8080");
         if ((s->tls_cert.n > 0) != (s->tls_key.n > 0))
                 return err_new(ERR_INVALID, "--tls-cert and --tls-key go together");
+        uint64_t level;
+        if (s->feature_level.n > 0 && !str_u64(s->feature_level, &level))
+                return err_new(ERR_INVALID, "--feature-level: expecting a number");
         if (!s->help && !s->version && s->ndirs == 0)
                 return err_new(ERR_INVALID, "name at least one directory to store in (see --help)");
         return NULL;
