@@ -206,8 +206,10 @@ class Cluster:
         self.netns, self.mountpaths, self.args = netns, mountpaths, list(args)
         if netns:
             need_netns()
-        self.base = self.rng.randrange(10000, 15500) * 2 if netns else free_ports(self.rng)
-        self.net = self.rng.randrange(1, 250)
+        # Not by the seed: runs with the same one may meet.
+        chance = random.SystemRandom()
+        self.base = chance.randrange(10000, 15500) * 2 if netns else free_ports(chance)
+        self.net = chance.randrange(1, 250)
         self.bridge = f"orl{self.base}"
         self.keep = root is not None
         self.root = pathlib.Path(root) if root else scratch("orlop-cluster-")
