@@ -145,15 +145,14 @@ class Changes:
         self.acked, self.twice, self.retried = set(), [], collections.Counter()
         self.stop = threading.Event()
         self.lock = threading.Lock()
-        self.last = time.monotonic()
-        self.gap = 0.0
+        self.last, self.ack_at, self.gap = time.monotonic(), 0.0, 0.0
         self.threads = [threading.Thread(target=self._run, args=(i,), daemon=True) for i in range(writers)]
 
     def _ack(self, name):
         with self.lock:
             now = time.monotonic()
             self.gap = max(self.gap, now - self.last)
-            self.last = now
+            self.last = self.ack_at = now
             self.acked.add(name)
 
     def _run(self, number):
@@ -203,8 +202,8 @@ class Changes:
 
     def wait_ack(self, after, timeout=30):
         """Until something was acknowledged that ended after this moment; how long after."""
-        until("an acknowledged change", lambda: self.last > after, timeout, 0.002)
-        return self.last - after
+        until("an acknowledged change", lambda: self.ack_at > after, timeout, 0.002)
+        return self.ack_at - after
 
     def end(self):
         self.stop.set()
