@@ -83,8 +83,6 @@ static struct err *check_subject(struct api_req *r, const struct change *c, cons
         if (c->action != STOP_MAINTENANCE && own && (!s->target || ends_process(c->action)))
                 return err_new(ERR_INVALID, "%c[%s] is the current primary, cannot perform action \"%s\" on itself",
                                kind, s->id, action_names[c->action]);
-        if (c->action == STOP_MAINTENANCE && !(s->flags & NODE_MAINTENANCE))
-                return err_new(ERR_INVALID, "%c[%s] is not in maintenance mode - nothing to do", kind, s->id);
         if (c->action == START_MAINTENANCE && (s->flags & NODE_DECOMMISSION))
                 return err_new(ERR_INVALID, "%c[%s] is currently being decommissioned", kind, s->id);
         return NULL;
@@ -190,6 +188,8 @@ static struct err *apply(struct api_req *r, const struct change *c, const struct
         case START_MAINTENANCE:
                 return maintain(r, s);
         case STOP_MAINTENANCE:
+                if (!(s->flags & NODE_MAINTENANCE))
+                        return NULL; /* wire: fine as well */
                 TRY(api__leave_drop(r->api, s->id));
                 /* Of both nodes of the process: it may have been shut down as a whole. */
                 return cluster_node_set_flags(r->node->cluster, str_of(s->member->id), 0,

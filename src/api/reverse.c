@@ -10,10 +10,14 @@ static struct err *named_node(struct api_req *r, const struct cluster_node **ret
         struct str id = http_req_header(r->rq, STR("Ais-Node-Id"));
         if (id.n == 0)
                 return err_new(ERR_INVALID, "missing node ID");
-        *ret = snapshot_node(r->snap, id);
-        if (*ret == NULL)
+        const struct cluster_node *n = snapshot_node(r->snap, id);
+        for (unsigned i = 0; n == NULL && i < r->snap->aside_count; i++)
+                if (str_eq(id, str_of(r->snap->aside[i].id)))
+                        n = &r->snap->aside[i];
+        if (n == NULL)
                 return err_new(ERR_NODE_NOT_FOUND, "node " STR_FMT " not present in Smap v%lu", STR_ARG(id),
                                (unsigned long)r->snap->smap_version);
+        *ret = n;
         return NULL;
 }
 

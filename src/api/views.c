@@ -141,6 +141,9 @@ static void node_map(struct json_w *w, const char *key, const struct snapshot *s
         for (unsigned i = 0; i < s->node_count; i++)
                 if (s->nodes[i].target == targets)
                         api__view_snode(w, s->nodes[i].id, &s->nodes[i]);
+        for (unsigned i = 0; i < s->aside_count; i++)
+                if (s->aside[i].target == targets)
+                        api__view_snode(w, s->aside[i].id, &s->aside[i]);
         jw_object_end(w);
 }
 

@@ -89,6 +89,8 @@ struct snapshot {
         const struct cluster_node *primary; /* never null */
         const struct cluster_node *nodes;   /* all, proxies first, each kind sorted by id */
         unsigned node_count, proxy_count, target_count;
+        const struct cluster_node *aside;   /* in maintenance, and down: clients are told of them, nobody asks them */
+        unsigned aside_count;
 
         const struct bucket *const *buckets; /* sorted by bck_cmp; system buckets included */
         size_t bucket_count;

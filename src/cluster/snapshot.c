@@ -111,9 +111,23 @@ static void mark_ic(struct full *f)
         }
 }
 
+/* Behind those of the map: the nodes of processes that were shut down, or went down in maintenance. */
+static void fill_aside(struct full *f, const struct state *s)
+{
+        struct cluster_node *aside = &f->nodes[f->pub.node_count];
+        for (unsigned i = 0; i < s->member_count; i++) {
+                const struct member *m = &s->members[i];
+                if (!m->m.up && m->m.proxy[0] && (m->m.proxy_flags & NODE_MAINTENANCE))
+                        node_fill(&aside[f->pub.aside_count++], m, false);
+                if (!m->m.up && m->m.target[0] && (m->m.target_flags & NODE_MAINTENANCE))
+                        node_fill(&aside[f->pub.aside_count++], m, true);
+        }
+        f->pub.aside = aside;
+}
+
 static bool fill_nodes(struct full *f, const struct state *s, const char *self)
 {
-        unsigned extra = 0;
+        unsigned extra;
         f->nodes = calloc(2 * (size_t)s->member_count + 5, sizeof(*f->nodes));
         f->members = calloc((size_t)s->member_count + 1, sizeof(*f->members));
         if (!f->nodes || !f->members)
@@ -129,6 +143,8 @@ static bool fill_nodes(struct full *f, const struct state *s, const char *self)
                 }
         }
         qsort(f->nodes, f->pub.node_count, sizeof(*f->nodes), node_cmp);
+        fill_aside(f, s);
+        extra = f->pub.aside_count;
         f->pub.nodes = f->nodes;
         f->pub.members = f->members;
         f->pub.member_count = s->member_count;
