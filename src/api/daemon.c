@@ -3,9 +3,12 @@
  *
  * Changes of mountpaths go to the store first, then into the cluster's state, so that a crash between the two leaves a
  * directory that is found by name at the next start. */
+#define LOG_FOLDER "api"
 #include "api/nodes.h"
 
 #include <stdio.h>
+
+#include "base/log.h"
 
 #include "os/clock.h"
 
@@ -282,10 +285,17 @@ static struct err *mountpath_path(struct api_req *r, const char **ret)
         return NULL;
 }
 
-static struct err *after_mountpath(struct api_req *r, bool changed)
+/* What is there by now is brought to where it belongs by a job; the change is made whether that starts or not. */
+static struct err *after_mountpath(struct api_req *r, bool changed, bool resilver)
 {
         if (changed)
                 TRY(save_mountpaths(r));
+        if (changed && resilver) {
+                struct str why = str_printf(r->arena, STR_FMT, STR_ARG(r->env.action));
+
+                log_err(LOG_WARN, LOG_FOLDER, jobs_resilver_of_change(r->api->jobs, why.p ? why.p : ""),
+                        "resilver after a change of mountpaths");
+        }
         api_reply_empty(r, changed ? 200 : 204);
         return NULL;
 }
@@ -295,15 +305,17 @@ static struct err *put_mountpath(struct api_req *r)
         struct str label = str_arena(r->arena, api_param(r, "mountpath_label"));
         const char *path;
         struct stat st;
+        bool no_resilver;
 
         if (!str_eq(r->env.action, STR("attach-mp")))
                 return err_new(ERR_INVALID, "invalid action \"" STR_FMT "\"", STR_ARG(r->env.action));
         TRY(mountpath_path(r, &path));
+        TRY(api_param_bool(r, "dntres", &no_resilver));
         TRY_WRAP(file_stat_at(AT_FDCWD, path, &st), "mountpath %s", path);
         if (!S_ISDIR(st.st_mode))
                 return err_new(ERR_INVALID, "mountpath %s is not a directory", path);
         TRY(store_mountpath_attach(r->node->store, path, label.p ? label.p : ""));
-        return after_mountpath(r, true);
+        return after_mountpath(r, true, !no_resilver);
 }
 
 static struct err *post_mountpath(struct api_req *r)
@@ -323,7 +335,7 @@ static struct err *post_mountpath(struct api_req *r)
                 return err_new(ERR_NOT_IMPLEMENTED, "checking a mountpath's health on request is not implemented");
         else
                 return err_new(ERR_INVALID, "invalid action \"" STR_FMT "\"", STR_ARG(r->env.action));
-        return after_mountpath(r, changed);
+        return after_mountpath(r, changed, !no_resilver);
 }
 
 static struct err *delete_mountpath(struct api_req *r)
@@ -336,7 +348,7 @@ static struct err *delete_mountpath(struct api_req *r)
         TRY(mountpath_path(r, &path));
         TRY(api_param_bool(r, "dntres", &no_resilver));
         TRY(store_mountpath_detach(r->node->store, path, no_resilver, &changed));
-        return after_mountpath(r, changed);
+        return after_mountpath(r, changed, !no_resilver);
 }
 
 static bool sub_path(const struct api_req *r, const char *name)

@@ -59,6 +59,23 @@ struct err *api__job_start(struct api_req *r)
         return NULL;
 }
 
+/* A node that leaves waits until it is empty: unless forced, its rebalance goes on. */
+static struct err *check_leaving(struct api_req *r)
+{
+        for (unsigned i = 0; i < r->snap->node_count; i++) {
+                const struct cluster_node *n = &r->snap->nodes[i];
+                const char *why = n->flags & NODE_DECOMMISSION ? "is being decommissioned" :
+                                                                 "goes into maintenance";
+                bool emptied = n->flags & NODE_DECOMMISSION ||
+                               (n->flags & (NODE_MAINTENANCE | NODE_POST_REBALANCE)) == NODE_MAINTENANCE;
+
+                if (n->target && emptied)
+                        return err_new(ERR_INVALID, "cannot abort rebalance while t[%s] %s (force to do so all the same)",
+                                       n->id, why);
+        }
+        return NULL;
+}
+
 struct err *api__job_stop(struct api_req *r)
 {
         struct args a = { .id = STR_NONE };
@@ -73,6 +90,8 @@ struct err *api__job_stop(struct api_req *r)
         TRY(api__decode_bck(a.bck, &q.bck));
         q.id = a.id;
         q.kind = a.kind;
+        if (job_query_means_rebalance(&q) && !a.force)
+                TRY(check_leaving(r));
         TRY(jobs_stop(r->api->jobs, &q, "user abort"));
         api_reply_empty(r, 200);
         return NULL;

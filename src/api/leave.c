@@ -31,6 +31,7 @@ static void wish_json(const struct leave_wish *w, struct buf *b)
         jw_bool(&j, "rm_user_data", w->rm_user_data);
         jw_bool(&j, "keep_initial_config", w->keep_initial_config);
         jw_bool(&j, "no_shutdown", w->no_shutdown);
+        jw_bool(&j, "at_once", w->at_once);
         jw_object_end(&j);
 }
 
@@ -46,6 +47,7 @@ static struct err *wish_parse(struct str text, struct leave_wish *ret)
         w.rm_user_data = json_is_true(json_object_get(j, "rm_user_data"));
         w.keep_initial_config = json_is_true(json_object_get(j, "keep_initial_config"));
         w.no_shutdown = json_is_true(json_object_get(j, "no_shutdown"));
+        w.at_once = json_is_true(json_object_get(j, "at_once"));
         *ret = w;
         return NULL;
 }
@@ -179,7 +181,7 @@ static struct err *finish(struct api *a, const struct snapshot *s, const struct 
         if (w->what.kind != LEAVE_MAINTENANCE && m->up)
                 tell(a, m, &w->what);
         if (w->what.kind == LEAVE_DECOMMISSION) {
-                TRY(cluster_member_remove(c, str_of(m->id), false));
+                TRY(cluster_member_remove(c, str_of(m->id), w->what.at_once));
                 log_info("member %s has left the cluster", m->id);
         }
         return api__leave_drop(a, w->id);
@@ -193,7 +195,7 @@ static struct err *look(struct api *a)
         TRY(cluster_doc_each(a->node->cluster, STR(KEY_PREFIX), collect, ws));
         for (unsigned i = 0; i < ws->n && cluster_is_leader(a->node->cluster); i++) {
                 AUTO_SNAPSHOT const struct snapshot *s = cluster_pin(a->node->cluster);
-                if (api__leave_is_clean(s, ws->list[i].id))
+                if (ws->list[i].what.at_once || api__leave_is_clean(s, ws->list[i].id))
                         log_err(LOG_WARN, LOG_FOLDER, finish(a, s, &ws->list[i]), "node %s leaves", ws->list[i].id);
         }
         return NULL;

@@ -14,6 +14,7 @@ enum leave_kind { LEAVE_MAINTENANCE, LEAVE_SHUTDOWN, LEAVE_DECOMMISSION };
 struct leave_wish {
         enum leave_kind kind;
         bool rm_user_data, keep_initial_config, no_shutdown;
+        bool at_once; /* does not wait until the node is clean: what only it holds stays on its disks */
 };
 /* Whether nothing is waited for from this node: it is no target of the current placement, and not pending in any. */
 bool api__leave_is_clean(const struct snapshot *s, const char *id);

@@ -176,7 +176,8 @@ static struct err *end_process(struct api_req *r, const struct change *c, const 
         struct leave_wish w = { .kind = decommission ? LEAVE_DECOMMISSION : LEAVE_SHUTDOWN,
                                 .rm_user_data = decommission && c->args.rm_user_data,
                                 .keep_initial_config = c->args.keep_initial_config,
-                                .no_shutdown = decommission && c->args.no_shutdown };
+                                .no_shutdown = decommission && c->args.no_shutdown,
+                                .at_once = c->args.skip_rebalance };
         bool has_target = m->target[0] != '\0';
         return leave(r, has_target ? m->target : m->proxy, has_target, str_of(m->id),
                      decommission ? NODE_DECOMMISSION : NODE_MAINTENANCE, &w);
@@ -203,6 +204,21 @@ static struct err *apply(struct api_req *r, const struct change *c, const struct
         return end_process(r, c, s);
 }
 
+/* One node's; without a rebalance if so wished: whatever epoch the change makes, nothing begins by itself. */
+static struct err *change_one(struct api_req *r, const struct change *c, const struct subject *s)
+{
+        AUTO_SNAPSHOT const struct snapshot *before = cluster_pin(r->node->cluster);
+        uint64_t next = before->placement.epoch + 1;
+        if (!c->args.skip_rebalance)
+                return apply(r, c, s);
+        TRY(jobs_rebalance_skip(r->api->jobs, next, false));
+        struct err *e = apply(r, c, s);
+        AUTO_SNAPSHOT const struct snapshot *after = cluster_pin(r->node->cluster);
+        if (after->placement.epoch < next)
+                e = err_first(e, jobs_rebalance_skip(r->api->jobs, next, true));
+        return e;
+}
+
 struct err *api__member_change(struct api_req *r)
 {
         uint64_t before = r->snap->placement.epoch;
@@ -210,8 +226,9 @@ struct err *api__member_change(struct api_req *r)
         char id[40] = "";
         TRY(decode_change(r, &c));
         for (unsigned i = 0; i < c.n; i++) {
-                TRY(apply(r, &c, &c.list[i]));
-                log_info("%s of node %s", action_names[c.action], c.list[i].id);
+                TRY(change_one(r, &c, &c.list[i]));
+                log_info("%s of node %s%s", action_names[c.action], c.list[i].id,
+                         c.args.skip_rebalance ? ", without a rebalance" : "");
         }
         AUTO_SNAPSHOT const struct snapshot *after = cluster_pin(r->node->cluster);
         if (after->placement.epoch == before || c.args.skip_rebalance) {

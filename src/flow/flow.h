@@ -16,6 +16,7 @@ struct node {
         struct cluster *cluster;
         struct store *store;    /* null: this process is no target; operations on objects are NOT_OWNER then */
         struct flow_stats stats;
+        struct flow_received received;
         struct flow_work *work; /* flow/owner.h; null until flow_start(): fine for a cluster of one */
 };
 

@@ -252,10 +252,18 @@ static struct err *new_result(struct receipt *r, unsigned *ret)
         return NULL;
 }
 
+static void count_taken(struct node *n, const struct parcel *p)
+{
+        atomic_fetch_add_explicit(&n->received.objects, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&n->received.bytes, parcel_content_size(p), memory_order_relaxed);
+}
+
 static void item_done(void *arg, struct err *e, const struct put_result *result)
 {
         struct item *it = arg;
         struct receipt *r = it->in;
+        if (e == NULL)
+                count_taken(r->node, &it->parcel);
         LOCK_SCOPE(&r->lock);
         if (e == NULL)
                 r->results[it->slot] = (struct parcel_result){ PARCEL_TAKEN, result->superseded, result->stamp };
@@ -379,6 +387,8 @@ static struct err *receive_one(struct receipt *r, struct parcel_stream *in, cons
                 return gather(r, in, p, confirmed, slot);
         TRY(flow__install(r->node, p, r->epoch, confirmed, read_stream, in, &result));
         r->results[slot] = result;
+        if (result.fate == PARCEL_TAKEN)
+                count_taken(r->node, p);
         return NULL;
 }
 

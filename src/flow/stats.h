@@ -52,6 +52,10 @@ struct flow_stats {
         _Atomic int64_t v[STAT_COUNT];
         int64_t start_mono_ns; /* up.ns.time is counted from here */
 };
+/* What other targets have handed over to this one since the start of the process: by rebalances. */
+struct flow_received {
+        _Atomic uint64_t objects, bytes;
+};
 static inline void stat_add(struct flow_stats *s, enum flow_stat id, int64_t n)
 {
         atomic_fetch_add_explicit(&s->v[id], n, memory_order_relaxed);

@@ -15,6 +15,10 @@ struct job {
         struct job_snap snap; /* lock; kind, id, buckets immutable once linked */
         _Atomic uint64_t objects, bytes, out_objects, out_bytes;
         _Atomic uint64_t epoch; /* of the target set that the work was done under */
+        struct {
+                bool counts, over; /* over: another one counts by now */
+                uint64_t from_objects, from_bytes, until_objects, until_bytes; /* of the node's counters */
+        } received; /* lock; see job__receives */
         atomic_bool abort;
         job_fn *run; /* worker's from here on */
         void *arg;

@@ -330,6 +330,26 @@ void job__sent(struct job *j, uint64_t objects, uint64_t bytes)
         atomic_store_explicit(&j->out_bytes, bytes, memory_order_relaxed);
 }
 
+void job__receives(struct job *j)
+{
+        struct jobs *js = j->js;
+        uint64_t objects = atomic_load(&js->node->received.objects), bytes = atomic_load(&js->node->received.bytes);
+
+        LOCK_SCOPE(&js->lock);
+        LIST_FOREACH(pos, &js->all) {
+                struct job *old = LIST_ENTRY(pos, struct job, link);
+
+                if (!old->received.counts || old->received.over)
+                        continue;
+                old->received.over = true;
+                old->received.until_objects = objects;
+                old->received.until_bytes = bytes;
+        }
+        j->received.counts = true;
+        j->received.from_objects = objects;
+        j->received.from_bytes = bytes;
+}
+
 void job__set_epoch(struct job *j, uint64_t epoch)
 {
         atomic_store_explicit(&j->epoch, epoch, memory_order_relaxed);

@@ -115,6 +115,14 @@ MUST_CHECK struct err *jobs_stop(struct jobs *js, const struct job_query *q, con
 /* The id of the rebalance that a set of targets brings about, "g<number>": larger for a later one. Those that are
  * started by hand have the numbers in between. */
 const char *job_rebalance_id(uint64_t epoch, unsigned run, char buf[static 40]);
+/* What the next set of targets would bring about is not started by itself: whoever changes it wants nothing to be moved
+ * now. Before the change; off: takes it back, when there was no change after all. Leader. */
+MUST_CHECK struct err *jobs_rebalance_skip(struct jobs *js, uint64_t next_epoch, bool off);
+/* Whether a question means rebalances: by kind, or by the form of the id. */
+bool job_query_means_rebalance(const struct job_query *q);
+/* The mountpaths of this node have changed: starts a resilver here, in place of one that runs. Nothing if
+ * resilver.enabled is false, or this node is no target. */
+MUST_CHECK struct err *jobs_resilver_of_change(struct jobs *js, const char *why);
 /* The rebalance that the newest set of targets has brought about, for answers to who has changed it: "" if there is
  * nothing to move, or rebalance.enabled is false. Leader: NOT_PRIMARY. */
 MUST_CHECK struct err *jobs_rebalance_of_change(struct jobs *js, char ret_id[static 40]);

@@ -1,5 +1,5 @@
 /* jobs/owner.c: what a part of a job must know of who owns what. */
-#include "jobs/priv.h"
+#include "jobs/peers.h"
 #include "os/clock.h"
 
 #define TRIES_MAX 40
@@ -26,15 +26,32 @@ static bool is_up(const struct snapshot *s, const char *target)
         return m && m->up;
 }
 
-bool job__is_stuck(const struct snapshot *s)
+struct seek {
+        uint64_t epoch;
+        bool found;
+};
+
+static struct err *seek_rebalance(void *arg, struct job_doc *d)
 {
+        struct seek *s = arg;
+
+        s->found = s->found || (strcmp(d->plan->kind->name, "rebalance") == 0 && d->plan->bid == 0 &&
+                                d->plan->epoch == s->epoch);
+        return NULL;
+}
+
+bool job__is_stuck(struct job *j, const struct snapshot *s)
+{
+        struct seek running = { .epoch = s->placement.epoch };
+
         if (s->earlier_count == 0)
                 return false;
         for (unsigned i = 0; i < s->earlier_count; i++)
                 for (unsigned k = 0; k < s->earlier[i].n; k++)
                         if (s->earlier[i].pending[k] && !is_up(s, s->earlier[i].ids[k]))
                                 return true;
-        return !config_bool(s->config, "rebalance.enabled");
+        err_free(jobs__doc_each(j->js, false, seek_rebalance, &running));
+        return !running.found; /* switched off, stopped, or skipped */
 }
 
 bool job__sleep(struct job *j, int64_t ns)

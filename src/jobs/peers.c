@@ -165,9 +165,10 @@ static void set_ended(struct job_doc *d, const struct job_part_end *ends, unsign
                         snprintf(d->err, sizeof(d->err), "%s", ends[i].err);
 }
 
+/* Of all buckets: the newest one takes the place of the others. */
 static bool is_rebalance(const struct job_plan *p)
 {
-        return strcmp(p->kind->name, "rebalance") == 0;
+        return strcmp(p->kind->name, "rebalance") == 0 && p->bid == 0;
 }
 
 static struct err *step_whole(struct look *l, struct job_doc *d)

@@ -23,7 +23,7 @@ struct job_plan {
         struct job_names *names;   /* null: all */
         struct job_copy_options copy; /* limits: of deletions, too */
         struct job_promote_options promote;
-        struct str under; /* prefix of a summary */
+        struct str under; /* prefix of a summary, or of a rebalance of one bucket */
         struct arena arena; /* of the texts above */
 };
 

@@ -38,6 +38,10 @@ struct err *job__resilver(struct job *j, void *plan);
 struct err *job__load_cache(struct job *j, void *plan);
 /* See jobs__part_of. */
 struct err *job__rebalance(struct job *j, void *plan);
+/* That of a plan that names a bucket. */
+MUST_CHECK struct err *job__rebalance_bucket(struct job *j, const struct job_plan *plan);
+/* A rebalance begins here: what arrives from other targets counts for it, and no longer for the one before. */
+void job__receives(struct job *j);
 
 /* Records a job whose work the caller has done already: it appears as finished. ret_id as in jobs_start. Never refuses
  * for a conflict. */
@@ -88,7 +92,7 @@ uint64_t job__epoch(const struct job *j);
 /* Whether the set of targets is still that of the epoch. */
 bool job__same_targets(struct job *j, uint64_t epoch);
 /* Whether what is not settled waits for something that does not happen by itself. */
-bool job__is_stuck(const struct snapshot *s);
+bool job__is_stuck(struct job *j, const struct snapshot *s);
 /* Its kind. */
 const struct job_kind *job__kind(const struct job *j);
 /* Sleeps, but not beyond an abort; false when aborted. */

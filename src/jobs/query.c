@@ -36,6 +36,11 @@ static bool lingers(const struct job_snap *s)
         return s->kind->idle && s->end_ns != 0 && !s->aborted && clock_wall_ns() - s->end_ns < LINGER_NS;
 }
 
+static uint64_t received_of(const struct job *j, const _Atomic uint64_t *now, uint64_t until)
+{
+        return j->received.over ? until : atomic_load_explicit(now, memory_order_relaxed);
+}
+
 void jobs__snap_locked(const struct job *j, struct job_snap *ret)
 {
         *ret = j->snap;
@@ -44,6 +49,12 @@ void jobs__snap_locked(const struct job *j, struct job_snap *ret)
         ret->out_objects = atomic_load_explicit(&j->out_objects, memory_order_relaxed);
         ret->out_bytes = atomic_load_explicit(&j->out_bytes, memory_order_relaxed);
         ret->epoch = atomic_load_explicit(&j->epoch, memory_order_relaxed);
+        if (j->received.counts) {
+                ret->in_objects = received_of(j, &j->js->node->received.objects, j->received.until_objects) -
+                                  j->received.from_objects;
+                ret->in_bytes = received_of(j, &j->js->node->received.bytes, j->received.until_bytes) -
+                                j->received.from_bytes;
+        }
         ret->idle = j->snap.end_ns != 0; /* wire: a job that does not run is idle */
         if (lingers(&j->snap))
                 ret->end_ns = 0;

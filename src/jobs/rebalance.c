@@ -2,8 +2,9 @@
  *
  * A change of the set of targets makes a new epoch; the leader then writes the document of a rebalance "g<epoch *
  * 100>", unless rebalance.enabled is false, and every target finds it and starts its part (rebalance_part.c). A
- * newer epoch supersedes it. One that was stopped by hand stays stopped until the next epoch, or a start by hand,
- * which has the numbers in between. */
+ * newer epoch supersedes it. One that was stopped by hand, or that whoever changed the targets did not want, stays
+ * away until the next epoch, or a start by hand, which has the numbers in between. One of a single bucket runs beside
+ * the others. */
 #include "jobs/peers.h"
 
 #include <stdio.h>
@@ -54,6 +55,34 @@ struct err *jobs__rebalance_follow(struct jobs *js, const struct snapshot *snap,
         return e;
 }
 
+struct err *jobs_rebalance_skip(struct jobs *js, uint64_t next_epoch, bool off)
+{
+        AUTO_JOB_DOC struct job_doc d = { .state = JOB_DOC_ENDED, .changed_ns = clock_wall_ns() };
+        char id[40];
+
+        if (!js->peers)
+                return NULL;
+        job_rebalance_id(next_epoch, 0, id);
+        if (off)
+                return jobs__doc_remove(js, id);
+        TRY(job__plan_new("rebalance", &d.plan));
+        memcpy(d.plan->id, id, sizeof(id));
+        d.plan->epoch = next_epoch;
+        d.plan->start_ns = d.changed_ns;
+        snprintf(d.plan->ctlmsg, sizeof(d.plan->ctlmsg), "epoch %llu, skipped", (unsigned long long)next_epoch);
+        snprintf(d.abort_err, sizeof(d.abort_err), "rebalance[%s] aborted: skipped on request", id);
+        return jobs__doc_put(js, &d);
+}
+
+bool job_query_means_rebalance(const struct job_query *q)
+{
+        uint64_t number;
+
+        if (q->kind.n > 0)
+                return job_kind_find(q->kind) == job_kind_find(STR("rebalance"));
+        return q->id.n > 1 && q->id.p[0] == 'g' && str_u64(str_skip(q->id, 1), &number);
+}
+
 struct err *jobs_rebalance_of_change(struct jobs *js, char ret_id[static 40])
 {
         AUTO_SNAPSHOT const struct snapshot *snap = cluster_pin(js->node->cluster);
@@ -74,12 +103,22 @@ struct err *jobs__start_rebalance(struct jobs *js, const struct job_start_args *
         if (snap->target_count < 2 || !js->peers)
                 return err_new(ERR_NOT_ENOUGH_TARGETS, "not enough targets: Smap v%llu, need 2, have %u",
                                (unsigned long long)snap->smap_version, snap->target_count);
-        if (a->bucket || !jobs__part_of(a->kind))
-                return err_new(ERR_NOT_IMPLEMENTED, "rebalance of one bucket is not implemented");
+        if (!config_bool(snap->config, "rebalance.enabled"))
+                return err_new(ERR_INVALID, "rebalance is disabled (rebalance.enabled)");
         while (run < RUNS_PER_EPOCH && jobs__doc_exists(js, job_rebalance_id(snap->placement.epoch, run, id)))
                 run++;
         if (run == RUNS_PER_EPOCH)
                 return err_new(ERR_CONFLICT, "rebalance was started %u times for the same set of targets", run - 1);
         TRY(make_plan(snap, run, &p));
+        if (a->bucket) {
+                struct err *e = job__plan_text(p, a->name, &p->under);
+
+                if (e) {
+                        job__plan_free(p);
+                        return e;
+                }
+                p->bck = a->bucket->bck;
+                p->bid = a->bucket->bid;
+        }
         return jobs__launch(js, p, ret_id);
 }

@@ -66,6 +66,9 @@ struct err *job__rebalance(struct job *j, void *plan)
         int64_t pause = FIRST_PAUSE_NS;
         bool done = false;
 
+        job__receives(j);
+        if (p->bid != 0)
+                return job__rebalance_bucket(j, p);
         if (!job__sleep(j, DEBOUNCE_NS))
                 return job__cancelled();
         for (;;) {

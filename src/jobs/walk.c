@@ -155,7 +155,7 @@ static struct err *wait_settled(struct job *j, bool records, uint64_t *ret_epoch
                         return NULL;
                 if (job__kind(j)->change == JOB_CHANGE_NOTHING)
                         return NULL; /* what it misses does not matter */
-                if (job__is_stuck(snap) && (patience -= SETTLE_POLL_NS) <= 0)
+                if (job__is_stuck(j, snap) && (patience -= SETTLE_POLL_NS) <= 0)
                         return err_new(ERR_UNAVAILABLE, "objects that lie on a target that is down, or that were not "
                                                         "rebalanced, can not be reached");
                 if (!job__sleep(j, SETTLE_POLL_NS))
