@@ -7,6 +7,9 @@
 
 #include "os/clock.h"
 
+#define LEASE_WAIT_NS (2 * NS_PER_SEC) /* an election, or a beat that was late; who is cut off for longer says so */
+#define LEASE_LOOK_NS (10 * NS_PER_MS)
+
 /* A cluster whose only target is this one, with nothing left elsewhere: every key is its own. */
 static bool alone(const struct snapshot *s)
 {
@@ -40,6 +43,19 @@ static struct err *no_lease(void)
         return err_new(ERR_UNAVAILABLE, "this target has no contact with the cluster's majority");
 }
 
+/* Most leases that are missing come back in a moment, and clients would only ask again. CONFLICT when it is here: what
+ * was judged before may be old. */
+static struct err *await_lease(struct node *n, int64_t deadline)
+{
+        int64_t end = MIN(deadline, clock_mono_ns() + LEASE_WAIT_NS);
+        while (!cluster_has_lease(n->cluster, clock_mono_ns())) {
+                if (clock_mono_ns() >= end)
+                        return no_lease();
+                clock_sleep_ns(LEASE_LOOK_NS);
+        }
+        return err_static(ERR_CONFLICT);
+}
+
 /* CONFLICT: the world has changed meanwhile, look again. */
 static struct err *own_under(struct node *n, struct flow_ownership *o, const struct bucket *b, struct str name,
                              enum flow_use use, int64_t deadline, const struct cluster_member **ret_source)
@@ -52,7 +68,7 @@ static struct err *own_under(struct node *n, struct flow_ownership *o, const str
                         return err_static(ERR_NOT_OWNER);
         }
         if (!cluster_has_lease(n->cluster, clock_mono_ns()))
-                return no_lease();
+                return await_lease(n, deadline);
         if (all)
                 return NULL;
         if (!is_open(n, s, o->digest)) {
