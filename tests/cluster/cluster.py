@@ -235,7 +235,7 @@ class Cluster:
     # -- life
 
     def __enter__(self):
-        return self.start()
+        return self if self.members[0].node else self.start()  # it may run already
 
     def __exit__(self, kind, value, trace):
         if kind is not None and kind is not SystemExit:
