@@ -81,7 +81,11 @@ struct err *cluster__many_order(struct cluster *c, const struct diff *d)
 {
         uint64_t index;
         int64_t deadline = clock_mono_ns() + ORDER_WAIT_NS;
-        TRY(engine_propose(c->many->engine, d->docs, d->n, deadline, &index));
+        struct err *e = engine_propose(c->many->engine, d->docs, d->n, deadline, &index);
+        /* What was ordered is not published here yet (a full disk holds it up): nothing was changed, and asking again helps. */
+        if (err_code(e) == ERR_CONFLICT)
+                return err_recode(e, ERR_UNAVAILABLE, "decided on a state that is behind");
+        TRY(e);
         return cluster__wait_index(c, index, deadline);
 }
 
@@ -148,8 +152,9 @@ static struct err *dial(void *arg, uint64_t id, const char *address, int *ret_fd
         p.port = (uint16_t)number;
         AUTO_SNAPSHOT const struct snapshot *s = cluster_pin(m->c);
         const struct cluster_member *member = member_of_voter(m->c, s, id);
-        if (member)
-                str_copy(p.id, sizeof(p.id), str_of(member->id));
+        /* The state hears of a member that came back elsewhere before the voters' own list is changed, which takes a majority. */
+        if (member && member->port)
+                p = cluster__peer_of(member);
         char target[400];
         snprintf(target, sizeof(target), "/cluster/raft?voter=%llu&address=%s", (unsigned long long)m->c->id.voter_id,
                  m->address);
