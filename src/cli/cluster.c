@@ -5,23 +5,6 @@
 #include "cli/priv.h"
 #include "os/clock.h"
 
-static const char *field(const json_t *j, const char *key)
-{
-        const char *v = json_string_value(json_object_get(j, key));
-        return v ? v : "";
-}
-
-static uint64_t number(const json_t *j, const char *key)
-{
-        const json_t *v = json_object_get(j, key);
-        uint64_t n = 0;
-        if (json_is_string(v))
-                (void)str_u64(json_str(v), &n);
-        else if (json_integer_value(v) > 0)
-                n = (uint64_t)json_integer_value(v);
-        return n;
-}
-
 /* ---- status ---- */
 
 struct status {
@@ -89,12 +72,12 @@ static void print_nodes(const struct status *s, const char *map, const char *rol
         {
                 const json_t *st = json_object_get(s->nodes, id);
                 const json_t *sys = json_object_get(st, "sys_info");
-                const char *state = field(st, "status");
+                const char *state = cli__field(st, "status");
                 char mem[32];
-                bool primary = strcmp(field(json_object_get(s->smap, "proxy_si"), "daemon_id"), id) == 0 && role[0] == 'p';
+                bool primary = strcmp(cli__field(json_object_get(s->smap, "proxy_si"), "daemon_id"), id) == 0 && role[0] == 'p';
                 printf("  %-16s %-8s %-8s %-24s %-18s memory %s\n", id, primary ? "primary" : role, state[0] ? state : "online",
-                       field(json_object_get(snode, "public_net"), "direct_url"), field(st, "ais_version"),
-                       cli__bytes(number(json_object_get(json_object_get(sys, "proc"), "Mem"), "Resident"), mem));
+                       cli__field(json_object_get(snode, "public_net"), "direct_url"), cli__field(st, "ais_version"),
+                       cli__bytes(cli__number(json_object_get(json_object_get(sys, "proc"), "Mem"), "Resident"), mem));
         }
 }
 
@@ -109,11 +92,11 @@ static void print_capacity(const struct status *s)
                 {
                         char used[32], avail[32];
                         const json_t *fs = json_object_get(mp, "fs");
-                        printf("  %-16s %-32s %-8s used %10s  free %10s  %3" PRIu64 "%%\n", id, path, field(fs, "FsType"),
-                               cli__bytes(number(mp, "used"), used), cli__bytes(number(mp, "avail"), avail), number(mp, "pct_used"));
+                        printf("  %-16s %-32s %-8s used %10s  free %10s  %3" PRIu64 "%%\n", id, path, cli__field(fs, "FsType"),
+                               cli__bytes(cli__number(mp, "used"), used), cli__bytes(cli__number(mp, "avail"), avail), cli__number(mp, "pct_used"));
                 }
-                if (field(cap, "cs_err")[0])
-                        printf("  %-16s %s\n", id, field(cap, "cs_err"));
+                if (cli__field(cap, "cs_err")[0])
+                        printf("  %-16s %s\n", id, cli__field(cap, "cs_err"));
         }
 }
 
@@ -123,7 +106,7 @@ static void status_text(const struct status *s)
         uptime_text(s->uptime_ns, up);
         uptime_text(s->cluster_uptime_ns, cluster_up);
         printf("endpoint   %s\ncluster    %s, map version %" PRIu64 "\nup         %s (this node %s)\n", orlop_endpoint(s->cli->h),
-               field(s->smap, "uuid"), number(s->smap, "version"), cluster_up, up);
+               cli__field(s->smap, "uuid"), cli__number(s->smap, "version"), cluster_up, up);
         printf("nodes\n");
         print_nodes(s, "pmap", "proxy");
         print_nodes(s, "tmap", "target");

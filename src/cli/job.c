@@ -51,19 +51,13 @@ static int query(struct cli *c, const struct cli_args *a, const char *id, json_t
         return text ? cli__find_json(c, "/v1/cluster", "what=qryxstats", NULL, text, ret) : CLI_FAILED;
 }
 
-static const char *field(const json_t *snap, const char *key)
-{
-        const char *v = json_string_value(json_object_get(snap, key));
-        return v ? v : "";
-}
-
 static const char *state_of(const json_t *snap)
 {
-        const char *end = field(snap, "end-time");
+        const char *end = cli__field(snap, "end-time");
         if (json_is_true(json_object_get(snap, "aborted")))
                 return "aborted";
         if (end[0] && strncmp(end, "0001-", 5) != 0)
-                return field(snap, "err")[0] ? "failed" : "finished";
+                return cli__field(snap, "err")[0] ? "failed" : "finished";
         return json_is_true(json_object_get(snap, "is_idle")) ? "idle" : "running";
 }
 
@@ -73,8 +67,8 @@ static void bucket_of(const json_t *snap, char *buf, size_t size)
         buf[0] = '\0';
         for (size_t i = 0; i < ARRAY_LEN(keys) && !buf[0]; i++) {
                 const json_t *b = json_object_get(snap, keys[i]);
-                if (field(b, "name")[0])
-                        snprintf(buf, size, "%s://%s", field(b, "provider"), field(b, "name"));
+                if (cli__field(b, "name")[0])
+                        snprintf(buf, size, "%s://%s", cli__field(b, "provider"), cli__field(b, "name"));
         }
 }
 
@@ -96,8 +90,8 @@ static void print_snap(const struct cli *c, const char *node, const json_t *snap
                 return;
         }
         bucket_of(snap, bucket, sizeof(bucket));
-        printf("%-14s  %-20s  %-9s  %-20.19s  %10s objects  %s%s%s\n", field(snap, "id"), field(snap, "kind"), state_of(snap),
-               field(snap, "start-time"), field(stats, "loc-objs"), bucket, field(snap, "err")[0] ? "  " : "", field(snap, "err"));
+        printf("%-14s  %-20s  %-9s  %-20.19s  %10s objects  %s%s%s\n", cli__field(snap, "id"), cli__field(snap, "kind"), state_of(snap),
+               cli__field(snap, "start-time"), cli__field(stats, "loc-objs"), bucket, cli__field(snap, "err")[0] ? "  " : "", cli__field(snap, "err"));
 }
 
 static int print_jobs(struct cli *c, const struct cli_args *a, const char *id)

@@ -22,23 +22,6 @@ struct row {
         bool primary;
 };
 
-static const char *text_of(const json_t *j, const char *key)
-{
-        const char *v = json_string_value(json_object_get(j, key));
-        return v ? v : "";
-}
-
-static uint64_t number_of(const json_t *j, const char *key)
-{
-        const json_t *v = json_object_get(j, key);
-        uint64_t n = 0;
-        if (json_is_string(v))
-                (void)str_u64(json_str(v), &n);
-        else if (json_integer_value(v) > 0)
-                n = (uint64_t)json_integer_value(v);
-        return n;
-}
-
 json_t *cli__cluster_state(struct cli *c)
 {
         const struct orlop_call call = { .method = "GET", .path = "/v1/orlop/cluster", .header = { "Accept: application/json" } };
@@ -81,21 +64,21 @@ static const char *member_of(const struct view *v, const char *key, const char *
 {
         const json_t *members = json_object_get(v->state, "members");
         for (size_t i = 0; i < json_array_size(members); i++)
-                if (strcmp(text_of(json_array_get(members, i), key), id) == 0)
-                        return text_of(json_array_get(members, i), "id");
+                if (strcmp(cli__field(json_array_get(members, i), key), id) == 0)
+                        return cli__field(json_array_get(members, i), "id");
         return "";
 }
 
 static void each_in_map(const struct view *v, bool targets, void (*fn)(void *arg, const struct row *r), void *arg)
 {
         const char *id, *kind = targets ? "target" : "proxy";
-        const char *primary = text_of(json_object_get(v->smap, "proxy_si"), "daemon_id");
+        const char *primary = cli__field(json_object_get(v->smap, "proxy_si"), "daemon_id");
         json_t *node;
         json_object_foreach(json_object_get(v->smap, targets ? "tmap" : "pmap"), id, node)
         {
-                struct row r = { .id = id, .kind = kind, .url = text_of(json_object_get(node, "public_net"), "direct_url"),
+                struct row r = { .id = id, .kind = kind, .url = cli__field(json_object_get(node, "public_net"), "direct_url"),
                                  .member = member_of(v, kind, id), .primary = !targets && strcmp(primary, id) == 0 };
-                state_text(number_of(node, "flags"), r.state, sizeof(r.state));
+                state_text(cli__number(node, "flags"), r.state, sizeof(r.state));
                 fn(arg, &r);
         }
 }
@@ -110,10 +93,10 @@ static void each_down(const struct view *v, void (*fn)(void *arg, const struct r
                 if (json_is_true(json_object_get(m, "up")))
                         continue;
                 for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
-                        struct row r = { .id = text_of(m, kinds[k]), .kind = kinds[k], .url = "", .member = text_of(m, "id") };
+                        struct row r = { .id = cli__field(m, kinds[k]), .kind = kinds[k], .url = "", .member = cli__field(m, "id") };
                         if (!r.id[0])
                                 continue;
-                        snprintf(r.state, sizeof(r.state), "down since %s", cli__when((int64_t)number_of(m, "down"), when));
+                        snprintf(r.state, sizeof(r.state), "down since %s", cli__when((int64_t)cli__number(m, "down"), when));
                         fn(arg, &r);
                 }
         }
@@ -198,11 +181,11 @@ static void show_text(const struct view *v)
         AUTO_BUF struct buf pending = BUF_INIT;
         const json_t *primary = json_object_get(v->smap, "proxy_si"), *placement = json_object_get(v->state, "placement");
         unsigned n;
-        printf("cluster    %s, map version %" PRIu64 "\nprimary    %s %s\n", text_of(v->smap, "uuid"), number_of(v->smap, "version"),
-               text_of(primary, "daemon_id"), text_of(json_object_get(primary, "public_net"), "direct_url"));
+        printf("cluster    %s, map version %" PRIu64 "\nprimary    %s %s\n", cli__field(v->smap, "uuid"), cli__number(v->smap, "version"),
+               cli__field(primary, "daemon_id"), cli__field(json_object_get(primary, "public_net"), "direct_url"));
         if (placement) {
                 cli__cluster_pending(v->state, &pending, &n);
-                printf("placement  epoch %" PRIu64 ", %zu targets, ", number_of(placement, "epoch"),
+                printf("placement  epoch %" PRIu64 ", %zu targets, ", cli__number(placement, "epoch"),
                        json_array_size(json_object_get(placement, "targets")));
                 if (json_is_true(json_object_get(v->state, "settled")))
                         printf("settled\n");
@@ -218,9 +201,9 @@ static void show_json(const struct view *v)
         struct buf b = BUF_INIT;
         struct json_w w;
         cli__json_begin(v->cli, &w, &b);
-        jw_cstr(&w, "uuid", text_of(v->smap, "uuid"));
-        jw_uint(&w, "map_version", number_of(v->smap, "version"));
-        jw_cstr(&w, "primary", text_of(json_object_get(v->smap, "proxy_si"), "daemon_id"));
+        jw_cstr(&w, "uuid", cli__field(v->smap, "uuid"));
+        jw_uint(&w, "map_version", cli__number(v->smap, "version"));
+        jw_cstr(&w, "primary", cli__field(json_object_get(v->smap, "proxy_si"), "daemon_id"));
         if (v->state) {
                 jw_json(&w, "placement", json_object_get(v->state, "placement"));
                 jw_json(&w, "earlier", json_object_get(v->state, "earlier"));
@@ -257,11 +240,11 @@ int cli__run_primary(struct cli *c, const struct cli_args *a)
                 struct buf b = BUF_INIT;
                 struct json_w w;
                 cli__json_begin(c, &w, &b);
-                jw_cstr(&w, "id", text_of(p, "daemon_id"));
-                jw_cstr(&w, "url", text_of(json_object_get(p, "public_net"), "direct_url"));
+                jw_cstr(&w, "id", cli__field(p, "daemon_id"));
+                jw_cstr(&w, "url", cli__field(json_object_get(p, "public_net"), "direct_url"));
                 cli__json_end(&w);
         } else if (!code) {
-                cli__say(c, "%s  %s\n", text_of(p, "daemon_id"), text_of(json_object_get(p, "public_net"), "direct_url"));
+                cli__say(c, "%s  %s\n", cli__field(p, "daemon_id"), cli__field(json_object_get(p, "public_net"), "direct_url"));
         }
         view_fini(&v);
         return code;

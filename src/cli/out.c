@@ -24,6 +24,23 @@ void cli__error(const char *fmt, ...)
         fprintf(stderr, "orlop: %s\n", text);
 }
 
+const char *cli__field(const json_t *j, const char *key)
+{
+        const char *v = json_string_value(json_object_get(j, key));
+        return v ? v : "";
+}
+
+uint64_t cli__number(const json_t *j, const char *key)
+{
+        const json_t *v = json_object_get(j, key);
+        uint64_t n = 0;
+        if (json_is_string(v))
+                (void)str_u64(json_str(v), &n);
+        else if (json_integer_value(v) > 0)
+                n = (uint64_t)json_integer_value(v);
+        return n;
+}
+
 int cli__exit_code(enum orlop_code code)
 {
         switch (code) {

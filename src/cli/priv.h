@@ -54,6 +54,10 @@ const char *cli__count(uint64_t n, char buf[static 32]);
 const char *cli__bytes(uint64_t n, char buf[static 32]);
 /* "1.23 ms", "4.5 s". buf of 32; returns buf. */
 const char *cli__elapsed(int64_t ns, char buf[static 32]);
+/* A text of an object; "" if there is none. */
+const char *cli__field(const json_t *j, const char *key);
+/* A number of an object, whether it is written as one or as a text (wire: both); 0 if there is none. */
+uint64_t cli__number(const json_t *j, const char *key);
 /* "2026-11-23 06:00:54" in local time; "-" for 0. buf of 32; returns buf. */
 const char *cli__when(int64_t wall_ns, char buf[static 32]);
 /* Name with control bytes made visible, for terminals. */

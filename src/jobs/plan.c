@@ -62,7 +62,7 @@ struct err *job__plan_check(const struct job_plan *p)
 
 /* ---- writing ---- */
 
-static void write_bck(struct json_w *w, const char *key, const struct bck *b)
+void job__bck_write(struct json_w *w, const char *key, const struct bck *b)
 {
         char text[192];
 
@@ -108,9 +108,9 @@ void job__plan_write(struct json_w *w, const char *key, const struct job_plan *p
         jw_object(w, key);
         jw_cstr(w, "kind", p->kind->name);
         jw_cstr(w, "id", p->id);
-        write_bck(w, "bck", &p->bck);
-        write_bck(w, "src", &p->src);
-        write_bck(w, "dst", &p->dst);
+        job__bck_write(w, "bck", &p->bck);
+        job__bck_write(w, "src", &p->src);
+        job__bck_write(w, "dst", &p->dst);
         jw_u64s(w, "bid", p->bid);
         jw_u64s(w, "to_bid", p->to_bid);
         write_text(w, "node", str_of(p->node));
@@ -183,7 +183,7 @@ static const struct json_field raw_fields[] = {
         JSON_FIELD(struct raw, "under", JSON_F_STR, under),
 };
 
-static struct err *read_bck(struct str text, struct bck *ret)
+struct err *job__bck_read(struct str text, struct bck *ret)
 {
         struct str object;
 
@@ -255,9 +255,9 @@ static struct err *read_into(struct job_plan *p, const struct raw *r)
         if (!str_copy(p->node, sizeof(p->node), r->node))
                 return err_new(ERR_INVALID, "not a node's id");
         str_copy(p->ctlmsg, sizeof(p->ctlmsg), r->ctlmsg);
-        TRY(read_bck(r->bck, &p->bck));
-        TRY(read_bck(r->src, &p->src));
-        TRY(read_bck(r->dst, &p->dst));
+        TRY(job__bck_read(r->bck, &p->bck));
+        TRY(job__bck_read(r->src, &p->src));
+        TRY(job__bck_read(r->dst, &p->dst));
         p->bid = r->bid;
         p->to_bid = r->to_bid;
         p->epoch = r->epoch;

@@ -36,6 +36,11 @@ void job__plan_free_arg(void *p);
 /* A copy of a text that lives as long as the plan; NO_MEMORY. */
 MUST_CHECK struct err *job__plan_text(struct job_plan *p, struct str s, struct str *ret);
 
+/* A bucket as a member of the JSON object that is being written; none, if it has no name. */
+void job__bck_write(struct json_w *w, const char *key, const struct bck *b);
+/* Reads one; an empty text leaves *ret as it is. INVALID. */
+MUST_CHECK struct err *job__bck_read(struct str text, struct bck *ret);
+
 /* Writes the plan as a JSON object. with_names: explicit names are members of it, else only their number is. */
 void job__plan_write(struct json_w *w, const char *key, const struct job_plan *p, bool with_names);
 /* Reads one. MALFORMED, INVALID, NO_MEMORY. */

@@ -3,24 +3,11 @@
 
 void jobs__query_write(struct json_w *w, const struct job_query *q)
 {
-        char text[192];
-
         jw_str(w, "id", q->id);
         jw_str(w, "kind", q->kind);
-        if (q->bck.name[0] != '\0')
-                jw_cstr(w, "bck", bck_uname(&q->bck, text));
+        job__bck_write(w, "bck", &q->bck);
         jw_bool(w, "only_running", q->only_running);
         jw_bool(w, "has_active", q->has_active);
-}
-
-static struct err *read_bck(struct str text, struct bck *ret)
-{
-        struct str object;
-
-        if (text.n == 0)
-                return NULL;
-        TRY(uname_parse(text, ret, &object));
-        return object.n == 0 ? NULL : err_new(ERR_INVALID, "expecting a bucket, not an object");
 }
 
 struct err *jobs__query_read(const json_t *doc, struct job_query *ret)
@@ -40,15 +27,7 @@ struct err *jobs__query_read(const json_t *doc, struct job_query *ret)
         TRY(json_decode(doc, fields, ARRAY_LEN(fields), false, "question about jobs", &r));
         *ret = (struct job_query){ .id = r.id, .kind = r.kind, .only_running = r.only_running,
                                    .has_active = r.has_active };
-        return read_bck(r.bck, &ret->bck);
-}
-
-static void write_bck(struct json_w *w, const char *key, const struct bck *b)
-{
-        char text[192];
-
-        if (b->name[0] != '\0')
-                jw_cstr(w, key, bck_uname(b, text));
+        return job__bck_read(r.bck, &ret->bck);
 }
 
 void jobs__snap_write(struct json_w *w, const struct job_snap *s)
@@ -56,9 +35,9 @@ void jobs__snap_write(struct json_w *w, const struct job_snap *s)
         jw_object(w, NULL);
         jw_cstr(w, "id", s->id);
         jw_cstr(w, "kind", s->kind->name);
-        write_bck(w, "bck", &s->bck);
-        write_bck(w, "src", &s->src);
-        write_bck(w, "dst", &s->dst);
+        job__bck_write(w, "bck", &s->bck);
+        job__bck_write(w, "src", &s->src);
+        job__bck_write(w, "dst", &s->dst);
         jw_i64s(w, "start", s->start_ns);
         jw_i64s(w, "end", s->end_ns);
         jw_u64s(w, "objects", s->objects);
@@ -110,9 +89,9 @@ struct err *jobs__snap_read(const json_t *doc, struct job_snap *ret)
         r.s.kind = job_kind_find(r.kind);
         if (!r.s.kind || !id_check(r.id))
                 return err_new(ERR_INVALID, "job's snapshot: unknown kind or no id");
-        TRY(read_bck(r.bck, &r.s.bck));
-        TRY(read_bck(r.src, &r.s.src));
-        TRY(read_bck(r.dst, &r.s.dst));
+        TRY(job__bck_read(r.bck, &r.s.bck));
+        TRY(job__bck_read(r.src, &r.s.src));
+        TRY(job__bck_read(r.dst, &r.s.dst));
         str_copy(r.s.id, sizeof(r.s.id), r.id);
         str_copy(r.s.abort_err, sizeof(r.s.abort_err), r.abort_err);
         str_copy(r.s.err, sizeof(r.s.err), r.err);
