@@ -83,6 +83,9 @@ static struct err *check_subject(struct api_req *r, const struct change *c, cons
         if (c->action != STOP_MAINTENANCE && own && (!s->target || ends_process(c->action)))
                 return err_new(ERR_INVALID, "%c[%s] is the current primary, cannot perform action \"%s\" on itself",
                                kind, s->id, action_names[c->action]);
+        if (c->action == REMOVE_UNSAFE && s->target && s->member->up && r->snap->earlier_count > 0)
+                return err_new(ERR_CONFLICT, "t[%s] can not be removed while objects are on their way between targets "
+                                             "(it is alive: decommission it, or wait)", s->id);
         if (c->action == START_MAINTENANCE && (s->flags & NODE_DECOMMISSION))
                 return err_new(ERR_INVALID, "%c[%s] is currently being decommissioned", kind, s->id);
         return NULL;
