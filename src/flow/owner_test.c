@@ -833,8 +833,31 @@ static void test_elsewhere(void **state)
                 assert_ok(store_put_write(put, bytes, 100000));
                 assert_ok(store_upload_part_commit(put, CKSUM_NONE, STR("")));
         }
+        struct flow_append small, large;
+        struct str appended[] = { STR("appended"), STR("appended much") };
+        assert_ok(flow_append_begin(first, &w.bucket, appended[0], STR_NONE, &small));
+        assert_ok(flow_append_write(&small, bytes, 100));
+        assert_ok(flow_append_end(&small));
+        assert_ok(flow_append_begin(first, &w.bucket, appended[1], STR_NONE, &large));
+        for (unsigned i = 0; i < 20; i++)
+                assert_ok(flow_append_write(&large, bytes, 100000));
+        assert_ok(flow_append_end(&large));
         bool in[TARGETS] = { false, true };
         new_epoch(in);
+        assert_err(flow_append_flush(first, &w.bucket, appended[1], str_of(large.handle), CKSUM_MD5, STR("00")), ERR_BAD_CHECKSUM);
+        assert_ok(flow_append_flush(first, &w.bucket, appended[0], str_of(small.handle), CKSUM_NONE, STR_NONE));
+        assert_ok(flow_append_flush(first, &w.bucket, appended[1], str_of(large.handle), CKSUM_NONE, STR_NONE));
+        assert_err(flow_append_flush(first, &w.bucket, appended[1], str_of(large.handle), CKSUM_NONE, STR_NONE), ERR_NOT_FOUND);
+        for (unsigned i = 0; i < 2; i++) {
+                struct content *c;
+                assert_ok(flow_open(&w.peer[1].node, &w.bucket, appended[i], &c));
+                assert_int_equal(content_meta(c)->size, i ? 2000000 : 100);
+                AUTO_FREE char *got = malloc(100);
+                struct flow_object o = { .content = c };
+                read_object(&o, 100, got);
+                assert_memory_equal(got, bytes, 100);
+                content_unref(c);
+        }
         AUTO_SNAPSHOT const struct snapshot *s = cluster_pin(first->cluster);
         assert_ptr_equal(flow_upload_target(s, str_of(id)), &s->nodes[0]);
         assert_err(flow_upload_abort(&w.peer[1].node, &w.bucket, name, str_of(id)), ERR_NOT_OWNER);

@@ -43,6 +43,7 @@ struct flow_source {
         uint64_t size;
         struct content *content;  /* one of these: */
         struct flow_relay *relay;
+        struct append_source *append;
         struct str mem;           /* p not null */
         int fd;                   /* a file, from its begin on; only if the others are null */
 };

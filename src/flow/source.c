@@ -17,6 +17,8 @@ struct err *flow__source_read(const struct flow_source *s, uint64_t offset, void
         }
         if (s->relay != NULL)
                 return flow_relay_read(s->relay, offset, p, len);
+        if (s->append != NULL)
+                return store_append_source_read(s->append, offset, p, len);
         if (s->mem.p != NULL) {
                 memcpy(p, s->mem.p + offset, len);
                 return NULL;

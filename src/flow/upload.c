@@ -250,6 +250,23 @@ static struct err *flush_here(struct node *n, const struct bucket *b, const stru
         return flow__end(n, pass, store_append_flush(n->store, key, id, attrs, expect_type, expect, &result));
 }
 
+/* The object is another target's by now: the content is sent there whole, as an ordinary write. */
+static struct err *flush_away(struct node *n, const struct bucket *b, const struct obj_key *key, struct str id,
+                              enum cksum_type expect_type, struct str expect)
+{
+        struct flow_source source = { .size = 0 };
+        TRY(store_append_open(n->store, key, id, expect_type, expect, &source.append, &source.size));
+        struct flow_put_options o = { .size = (int64_t)source.size };
+        struct err *e = flow__write_anywhere(n, b, key->name, &o, &source, NULL);
+        struct err *later = store_append_close(source.append, e == NULL);
+        if (e != NULL) {
+                err_free(later);
+                return e;
+        }
+        log_err(LOG_WARN, LOG_FOLDER, later, "a flushed append stays listed");
+        return NULL;
+}
+
 struct err *flow_append_flush(struct node *n, const struct bucket *b, struct str name, struct str handle,
                               enum cksum_type expect_type, struct str expect)
 {
@@ -262,7 +279,8 @@ struct err *flow_append_flush(struct node *n, const struct bucket *b, struct str
         flow_put_attrs(b, &attrs);
         attrs.custom_mode = CUSTOM_MERGE; /* an appended object is still the same object: it keeps its pairs */
         struct err *e = flush_here(n, b, &key, id, &attrs, expect_type, expect);
-        return err_code(e) != ERR_NOT_OWNER ?
-                       e :
-                       err_recode(e, ERR_UNAVAILABLE, "the object belongs to another target by now");
+        if (err_code(e) != ERR_NOT_OWNER)
+                return e;
+        err_free(e);
+        return flush_away(n, b, &key, id, expect_type, expect);
 }

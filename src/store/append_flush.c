@@ -1,4 +1,5 @@
-/* Flushing an append: its content becomes the object. See append.c for the order of things and what a crash leaves. */
+/* Flushing an append: its content becomes the object, here, or, read piece by piece, on another node. See append.c for the order of things and what a
+ * crash leaves. */
 #include "store/upload.h"
 
 enum { READ_PIECE = 256 * 1024 };
@@ -209,4 +210,80 @@ struct err *store_append_flush(struct store *s, const struct obj_key *key, struc
         e = flush(&f, a, expect_type, expect, ret);
         flush_fini(&f);
         return e ? err_wrap(e, "flush an append") : NULL;
+}
+
+/* ---- for another node ---- */
+
+struct append_source {
+        struct upload_lock lock;
+        struct buf row; /* what flush.row and row_key point into */
+        struct flush flush;
+};
+
+static struct err *open_source(struct append_source *a, const struct obj_key *key, struct str id,
+                               enum cksum_type expect_type, struct str expect)
+{
+        struct flush *f = &a->flush;
+        struct put_attrs none = { .cksum_type = CKSUM_NONE };
+
+        TRY(append_find(f->store, key, id, &a->row, &f->row, &f->row_key, &f->mp));
+        f->keep_bytes = f->row.size <= store_small_max(f->store);
+        TRY(open_content(f));
+        TRY(read_content(f, CKSUM_NONE, expect.n ? expect_type : CKSUM_NONE));
+        TRY(check_expected(f, expect));
+        if (!f->writer || f->keep_bytes)
+                return NULL;
+        TRY(finish_content(f, &none)); /* only finished ones can be read in pieces; the row still names it */
+        return content_file_open(f->mp->contents, f->row.id, f->row.size, &f->file);
+}
+
+struct err *store_append_open(struct store *s, const struct obj_key *key, struct str id, enum cksum_type expect_type,
+                              struct str expect, struct append_source **ret, uint64_t *ret_size)
+{
+        struct append_source *a = calloc(1, sizeof(*a));
+        struct err *e = NULL;
+
+        if (!a)
+                return err_static(ERR_NO_MEMORY);
+        a->flush = (struct flush){ .store = s, .key = key };
+        if (upload_id_valid(id) && !upload_trylock(s->uploads, key->bid, id, 0, false, &a->lock))
+                e = err_new(ERR_BUSY, "append \"" STR_FMT "\" is being worked on", STR_ARG(id));
+        if (!e)
+                e = open_source(a, key, id, expect_type, expect);
+        a->flush.key = NULL; /* the caller's */
+        if (e) {
+                err_free(store_append_close(a, false));
+                return err_wrap(e, "open an append");
+        }
+        *ret = a;
+        *ret_size = a->flush.row.size;
+        return NULL;
+}
+
+struct err *store_append_source_read(struct append_source *a, uint64_t offset, void *p, size_t n)
+{
+        struct flush *f = &a->flush;
+
+        ASSERT(offset <= f->row.size && n <= f->row.size - offset);
+        if (!f->keep_bytes)
+                return content_file_read(f->file, offset, p, n);
+        memcpy(p, f->small.p + offset, n);
+        return NULL;
+}
+
+struct err *store_append_close(struct append_source *a, bool drop)
+{
+        struct flush *f = &a->flush;
+        struct commit_row row = { .family = RECORDS_UPLOADS, .key = f->row_key, .remove = true };
+        struct err *e = drop ? store__commit_rows(f->mp, &row, 1, false) : NULL;
+
+        if (drop && !e) {
+                store__discard(f->mp, f->row.id);
+                err_free(content_work_remove(f->mp->contents, f->row.id)); /* what stays is found by cleanup */
+        }
+        flush_fini(f);
+        buf_fini(&a->row);
+        upload_unlock(&a->lock);
+        free(a);
+        return e;
 }

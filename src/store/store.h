@@ -221,6 +221,16 @@ MUST_CHECK struct err *store_append_end(struct put *p, bool fast);
 MUST_CHECK struct err *store_append_flush(struct store *s, const struct obj_key *key, struct str id,
                                           const struct put_attrs *a, enum cksum_type expect_type, struct str expect,
                                           struct put_result *ret);
+/* The content of an append whose object is another node's by now, for who writes it there; checked against `expect` as by
+ * store_append_flush. The append is worked on until it is closed. */
+struct append_source;
+MUST_CHECK struct err *store_append_open(struct store *s, const struct obj_key *key, struct str id,
+                                         enum cksum_type expect_type, struct str expect, struct append_source **ret,
+                                         uint64_t *ret_size);
+/* Exactly n bytes. CORRUPT, IO. */
+MUST_CHECK struct err *store_append_source_read(struct append_source *a, uint64_t offset, void *p, size_t n);
+/* Ends it. drop: it has become an object elsewhere, and nothing is left here. */
+MUST_CHECK struct err *store_append_close(struct append_source *a, bool drop);
 
 /* ---- scanning ---- */
 struct scan;
