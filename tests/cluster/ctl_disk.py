@@ -38,20 +38,20 @@ class Disks:
             fs.detach()
 
 
-def _fill(fs, leave=0):
-    """Takes the room but for so many bytes."""
+def _fill(fs):
+    """Takes the room to the last block."""
     path = fs.mnt / "ballast"
     s = os.statvfs(fs.mnt)
-    with open(path, "ab") as f:
-        size = f.tell() + s.f_bavail * s.f_frsize - leave
-        os.posix_fallocate(f.fileno(), 0, max(size - (1 << 16), 4096))
-        f.seek(0, 2)
-        while not leave:
-            try:
-                f.write(b"x" * 4096)
-                f.flush()
-            except OSError:
-                break
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.posix_fallocate(fd, 0, max(s.f_bavail * s.f_frsize - (1 << 20), 4096))
+        os.lseek(fd, 0, os.SEEK_END)
+        while True:
+            os.write(fd, b"x" * 4096)
+    except OSError:
+        pass
+    finally:
+        os.close(fd)
     return path
 
 

@@ -239,13 +239,18 @@ def leader(cluster, members=None, timeout=30):
 
 
 def hand_over(cluster, to):
-    """Makes this proxy the primary."""
+    """Makes this proxy the primary; asks again while voters are being changed."""
     pid = identity(to)["proxy"]
-    w = cluster.wire(timeout=20)
-    try:
-        w.expect(w.request("PUT", f"/v1/cluster/proxy/{pid}"))
-    finally:
-        w.close()
+
+    def done():
+        w = cluster.wire(timeout=20)
+        try:
+            status, _, body = w.request("PUT", f"/v1/cluster/proxy/{pid}")
+            assert status in (200, 409, 503), f"{status} {body!r}"
+            return status == 200
+        finally:
+            w.close()
+    until(f"{to.name} to be the primary", done, 30, 0.05)
 
 
 def refusal(fn, *words):
