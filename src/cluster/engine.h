@@ -2,8 +2,8 @@
  *
  * A document is a key ("bucket/ais/@#/abc") and a JSON text. An engine applies commands (sets of documents put or
  * removed, all or nothing) in one order on every member and reports each through events.applied(), in order, exactly
- * once per run, beginning with the whole state as it was found at the start. The raft engine is raft.c, the only file
- * that includes <raft.h>.
+ * once per run, beginning with the whole state as it was found at the start. The raft engine is raft.c and the files beside it;
+ * raft_core.h alone includes <raft.h>.
  *
  * Threads: engines have a thread of their own; events run on it and must not block. engine_propose() and the other
  * calls block: workers only. */

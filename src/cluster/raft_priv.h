@@ -1,7 +1,8 @@
-/* cluster/raft_priv.h (raft*.c only): what the callers' side (raft_engine.c) and the raft thread (raft.c) share.
+/* cluster/raft_priv.h (raft*.c only): what the callers' side (raft_engine.c) and the raft thread (raft.c
+ * and the files of raft_core.h) share.
  *
  * Callers hand the raft thread calls and wait; the thread publishes what it knows. Both under engine.lock, which is never held
- * while something waits or an event runs. No file but raft.c knows libraft. */
+ * while something waits or an event runs. Nothing here knows libraft. */
 #ifndef ORLOP_CLUSTER_RAFT_PRIV_H
 #define ORLOP_CLUSTER_RAFT_PRIV_H
 
@@ -64,7 +65,7 @@ struct engine {
         struct raft_view view;
 };
 
-/* ---- raft.c ---- */
+/* ---- raft.c, raft_load.c ---- */
 
 /* The raft thread: starts, serves, and ends when engine.stopping. */
 void raft__run(void *engine);
@@ -106,7 +107,7 @@ struct raft_dial {
         struct thread *thread;
         uint64_t id;
         char address[272];
-        void *request;          /* raft.c's; null: nobody waits any more */
+        void *request;          /* raft_net.c's; null: nobody waits any more */
         int fd;                 /* -1: failed */
 };
 /* Starts one; null when it can not. It ends in engine.dialed. */
