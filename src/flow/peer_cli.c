@@ -4,7 +4,7 @@
  *   GET /data/head?bid&name                      the object, as its owner sees it            → one parcel record
  *   GET /data/object?bid&name&hlc&node&offset    the content with that stamp, to its end     → bytes
  *   PUT /data/objects?epoch&from                 a stream of parcels                         → a result for each
- *   PUT /data/write?bid&name&merge&absent        one parcel: an ordinary write by the owner  → one parcel record
+ *   POST /data/write?bid&name&merge&absent       one parcel: an ordinary write by the owner  → one parcel record
  *
  * An error on the way there is UNAVAILABLE: whether something was done is not known, and asking again does no harm. */
 #include "flow/priv.h"
@@ -208,14 +208,14 @@ static struct err *outgoing_read(void *arg, void *p, size_t n, size_t *ret_n)
         return NULL;
 }
 
-static struct err *send_parcels(struct node *n, const struct cluster_member *m, const char *target,
+static struct err *send_parcels(struct node *n, const struct cluster_member *m, const char *method, const char *target,
                                 const struct flow_sending *list, unsigned count, size_t max, struct buf *answer)
 {
-        struct outgoing o = { .list = list, .count = count };
+        struct outgoing o = { .node = n, .list = list, .count = count };
         struct rpc_client *c;
         struct rpc_peer peer = flow__peer_of(m);
         TRY(rpc_of(n, &c));
-        struct rpc_request rq = { .method = "PUT",
+        struct rpc_request rq = { .method = method,
                                   .target = str_of(target),
                                   .body_read = outgoing_read,
                                   .body_rewind = outgoing_rewind,
@@ -238,7 +238,7 @@ struct err *flow__peer_send(struct node *n, const struct cluster_member *m, uint
         char target[128];
         snprintf(target, sizeof(target), "/data/objects?epoch=%lu&from=%s", (unsigned long)epoch,
                  s->target != NULL ? s->target->id : "");
-        TRY(send_parcels(n, m, target, list, count, (size_t)count * PARCEL_RESULT, &answer));
+        TRY(send_parcels(n, m, "PUT", target, list, count, (size_t)count * PARCEL_RESULT, &answer));
         for (unsigned i = 0; i < count; i++)
                 TRY(peer_err(parcel_result_decode(buf_str(&answer), i, &list[i].result), m->id));
         return NULL;
@@ -258,7 +258,8 @@ struct err *flow__peer_write(struct node *n, const struct cluster_member *m, con
         target_of(&target, "/data/write", b->bid, name, &a);
         buf_printf(&target, "&merge=%d&absent=%d", !o->custom_replace, o->cond.kind == COND_ABSENT);
         TRY(buf_err(&target));
-        TRY(send_parcels(n, m, buf_cstr(&target), &one, 1, PARCEL_RECORD_MAX + 4, &answer));
+        /* Not a PUT, which might be sent again by itself: a write that is done twice could undo another one. */
+        TRY(send_parcels(n, m, "POST", buf_cstr(&target), &one, 1, PARCEL_RECORD_MAX + 4, &answer));
         TRY(peer_err(decode_copy(buf_str(&answer), &a, &done), m->id));
         if (ret_bytes != NULL)
                 *ret_bytes = done.meta.size;

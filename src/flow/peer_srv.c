@@ -513,7 +513,7 @@ const struct rpc_route flow__peer_routes[] = {
         { .method = "GET", .path = "/data/head", .cls = POOL_BACKEND, .handle = do_head },
         { .method = "GET", .path = "/data/object", .cls = POOL_PEER, .handle = do_object },
         { .method = "PUT", .path = "/data/objects", .cls = POOL_PEER, .handle = do_objects },
-        { .method = "PUT", .path = "/data/write", .cls = POOL_BACKEND, .handle = do_write },
+        { .method = "POST", .path = "/data/write", .cls = POOL_BACKEND, .handle = do_write },
         { .method = NULL },
 };
 
