@@ -16,6 +16,7 @@ struct api_options {
         struct pool *pool;
         struct logfile *log;
         struct tls_ctx *tls;           /* of the public listener; null: plain */
+        const char *state_dir, *log_dir; /* told to clients; log_dir null: none. Borrowed for the life of the front */
         void (*shutdown)(void *arg);   /* asks the daemon to end; after the answer has left */
         void *shutdown_arg;
 };

@@ -29,8 +29,8 @@ static struct err *get_config(struct api_req *r)
         for (size_t i = 0; r->role_target && i < r->snap->mountpath_count; i++)
                 jw_cstr(&w, r->snap->mountpaths[i].path, r->snap->mountpaths[i].label);
         jw_object_end(&w);
-        jw_cstr(&w, "confdir", "");
-        jw_cstr(&w, "log_dir", "");
+        jw_cstr(&w, "confdir", r->api->state_dir != NULL ? r->api->state_dir : "");
+        jw_cstr(&w, "log_dir", r->api->log_dir != NULL ? r->api->log_dir : "");
         jw_object(&w, "test_fspaths");
         jw_cstr(&w, "root", "");
         jw_int(&w, "count", 0);

@@ -55,6 +55,8 @@ struct err *api_new(const struct api_options *o, struct api **ret)
         a->pool = o->pool;
         a->log = o->log;
         a->tls = o->tls;
+        a->state_dir = o->state_dir;
+        a->log_dir = o->log_dir;
         a->shutdown = o->shutdown;
         a->shutdown_arg = o->shutdown_arg;
         a->start_mono_ns = clock_mono_ns();

@@ -33,6 +33,7 @@ struct api {
         struct pool *pool;
         struct logfile *log;
         struct tls_ctx *tls;
+        const char *state_dir, *log_dir; /* may be null */
         char public_url[128], host[64], port[16];
         void (*shutdown)(void *arg);
         void *shutdown_arg;

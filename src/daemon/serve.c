@@ -5,6 +5,7 @@
 #define LOG_FOLDER "daemon"
 #include "daemon/serve.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@ struct service {
         struct http_server *server;
         struct cluster_port *port; /* null: a cluster of one */
         char url[160];
+        char state_path[PATH_MAX]; /* absolute */
 };
 
 /* ---- what follows the configuration at run time ---- */
@@ -168,7 +170,6 @@ static struct err *open_cluster(struct service *v)
         o.addr[CLUSTER_NET_DATA] = o.addr[CLUSTER_NET_CONTROL] = o.addr[CLUSTER_NET_PUBLIC];
         if (v->port != NULL)
                 cluster_port_options(v->port, v->pool, &o);
-        TRY(file_mkdir_all(o.state_dir, 0700));
         TRY_WRAP(cluster_open(&o, &v->node.cluster), "state in %s", o.state_dir);
         cluster_watch(v->node.cluster, on_change, v);
         return NULL;
@@ -271,9 +272,13 @@ static struct err *start(struct service *v)
         TRY(pool_new(&limits, &v->pool));
         if (s->tls_cert.n > 0)
                 TRY(tls_server_new(s->tls_cert.p, s->tls_key.p, &v->tls));
-        struct api_options ao = { .node = &v->node, .pool = v->pool, .log = v->log, .tls = v->tls, .shutdown = ask_to_end };
+        struct api_options ao = { .node = &v->node, .pool = v->pool, .log = v->log, .tls = v->tls, .shutdown = ask_to_end,
+                                  .state_dir = v->state_path, .log_dir = s->log_dir.p };
         struct http_app app;
         TRY(cluster_port_new(s, state_dir(s), &v->port));
+        TRY(file_mkdir_all(state_dir(s), 0700));
+        if (realpath(state_dir(s), v->state_path) == NULL)
+                return err_new(ERR_IO, "cannot resolve %s", state_dir(s));
         ao.rpc = cluster_port_rpc(v->port);
         TRY(api_new(&ao, &v->api));
         api_app(v->api, &app);

@@ -370,6 +370,12 @@ def test_node_config_has_every_section(wire, target):
     assert isinstance(doc["host_net"]["port"], str)
 
 
+def test_node_config_tells_where_its_state_is(wire, target):
+    config = _of(wire, target, "config").json()
+    assert config["confdir"].startswith("/") and config["host_net"]["port"].isdigit()
+    assert all(path.startswith("/") for path in config["fspaths"])
+
+
 def test_set_config_by_query(wire, config_back):
     before = int(_config(wire)["config_version"])
     r = _set(wire, periodic__stats_time="12s")
