@@ -5,6 +5,8 @@
  * ended early. So an upload has a worker only while there are bytes to work on. The request, its snapshot and its arena
  * live until then.
  *
+ * Descriptors: each upload has a file; there is a share for these (api_options.uploads).
+ *
  * Memory: each upload may keep a piece that is not full yet in the store, and one more while a worker is at it. Both are
  * reserved at the start: more uploads than fit are refused (OVERLOAD), and tried again by their clients. */
 #include "api/request.h"
@@ -21,6 +23,7 @@ static void end(void *arg, struct err *e)
 {
         struct api_req *r = arg;
         r->take = NULL;
+        atomic_fetch_sub_explicit(&r->api->uploads, 1, memory_order_relaxed);
         api__core_finish(r, api__core_outcome(r, r->taken(r, r->take_arg, e)));
 }
 
@@ -29,13 +32,29 @@ static size_t kept(const struct http_req *rq)
         return 2 * (rq->body_length >= 0 ? (size_t)MIN((uint64_t)rq->body_length, (uint64_t)PIECE) : PIECE);
 }
 
+/* On success the upload is counted. */
+static struct err *admit(struct api_req *r)
+{
+        struct api *a = r->api;
+        bool here = r->rq->body_mem.p != NULL || r->rq->body_length == 0;
+        unsigned n = atomic_fetch_add_explicit(&a->uploads, 1, memory_order_relaxed);
+        struct err *e = NULL;
+        if (n >= a->uploads_max && !here)
+                e = err_new(ERR_OVERLOAD, "%u contents are being received already", n);
+        else if (!here)
+                e = api_reserve(r, kept(r->rq));
+        if (e != NULL)
+                atomic_fetch_sub_explicit(&a->uploads, 1, memory_order_relaxed);
+        return e;
+}
+
 struct err *api__body_take(struct api_req *r, struct err *(*fn)(void *arg, const void *p, size_t n),
                            struct err *(*taken)(struct api_req *r, void *arg, struct err *e), void *arg)
 {
         static const struct http_sink sink = { take, end };
         if (r->internal) /* another member's call: its answer is made when the handler returns */
                 return taken(r, arg, api__body_each(r, fn, arg));
-        struct err *e = r->rq->body_mem.p == NULL && r->rq->body_length != 0 ? api_reserve(r, kept(r->rq)) : NULL;
+        struct err *e = admit(r);
         if (e != NULL)
                 return taken(r, arg, e);
         r->take = fn;

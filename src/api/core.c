@@ -8,6 +8,7 @@
 #include "api/redirect.h"
 #include "api/relay.h"
 #include "api/request.h"
+#include "api/s3.h"
 
 #include "os/clock.h"
 
@@ -236,6 +237,10 @@ void api__core_finish(struct api_req *r, struct err *e)
 void api__core_handle(void *ctx, struct http_req *rq, struct http_resp *rs)
 {
         struct api *api = ctx;
+        if (str_eq(rq->path, STR("/s3")) || str_starts(rq->path, STR("/s3/"))) {
+                s3_mounted(api, rq, rs);
+                return;
+        }
         const struct snapshot *snap = cluster_pin(api->node->cluster);
         struct api_req *r = api__request_new(api, rq, rs, snap);
         if (r == NULL) {

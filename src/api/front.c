@@ -5,15 +5,17 @@
 #include "api/leave.h"
 #include "api/relay.h"
 #include "api/request.h"
+#include "api/s3.h"
+#include "api/s3_keys.h"
 
 #include <stdio.h>
 
 #include "base/log.h"
 #include "os/clock.h"
 #include "os/sock.h"
-#include "os/sysinfo.h"
 
-#define RESERVE_LEAST ((size_t)256 << 20) /* a list of names of the largest size can be taken */
+#define UPLOADS_DEFAULT 1024u
+#define RESERVE_DEFAULT ((size_t)256 << 20) /* a list of names of the largest size can be taken */
 
 /* ---- waiting for a state ---- */
 
@@ -60,12 +62,15 @@ struct err *api_new(const struct api_options *o, struct api **ret)
         a->shutdown = o->shutdown;
         a->shutdown_arg = o->shutdown_arg;
         a->start_mono_ns = clock_mono_ns();
-        struct sysinfo_cpu_mem m = { .mem_total = 0 };
-        err_free(sysinfo_read(&m)); /* unknown: the least */
-        a->reserve_max = MAX((size_t)m.mem_total / 4, RESERVE_LEAST);
+        a->reserve_max = o->memory ? o->memory : RESERVE_DEFAULT;
+        a->uploads_max = o->uploads ? o->uploads : UPLOADS_DEFAULT;
         mutex_init(&a->lock, "api.changed", RANK_LEAF);
         cond_init(&a->changed);
-        struct err *e = o->rpc != NULL ? api__relay_routes(a, o->rpc) : NULL;
+        struct err *e = api__s3_keys_new(o->s3_keys, o->s3_access, o->s3_secret, &a->s3_keys);
+        if (e == NULL && o->rpc != NULL)
+                e = api__relay_routes(a, o->rpc);
+        if (e == NULL && o->rpc != NULL)
+                e = s3_pass_routes(a, o->rpc);
         if (e != NULL) {
                 api_free(a);
                 return e;
@@ -79,6 +84,7 @@ void api_free(struct api *a)
         if (a == NULL)
                 return;
         api_stop(a);
+        api__s3_keys_free(a->s3_keys);
         cond_fini(&a->changed);
         mutex_fini(&a->lock);
         free(a);
@@ -116,6 +122,11 @@ struct err *api_ready(struct api *a, struct jobs *jobs, const char *url, struct 
         log_info("serving %s: cluster %s, proxy %s, target %s, %zu buckets", url, snap->uuid, id_of(snap->proxy),
                  id_of(snap->target), snap->bucket_count);
         return NULL;
+}
+
+void api_s3_app(struct api *a, struct http_app *ret)
+{
+        s3_app(a, ret);
 }
 
 void api_app(struct api *a, struct http_app *ret)

@@ -329,7 +329,8 @@ static enum pool_class class_of(const struct http_req *rq)
 {
         if (rq->body_length != 0 && rq->body_mem.p == NULL)
                 return POOL_UPLOAD;
-        return str_starts(rq->path, STR("/v1/objects/")) ? POOL_DATA : POOL_CONTROL;
+        bool data = str_starts(rq->path, STR("/v1/objects/")) || str_starts(rq->path, STR("/s3/"));
+        return data ? POOL_DATA : POOL_CONTROL;
 }
 
 /* Bytes of a message that is to come before anything can be done with it; 0: a content, or one that is refused unread.

@@ -111,6 +111,23 @@ static void relayed_release(void *arg)
         flow_relay_close(v->relay);
 }
 
+struct err *api__object_send(struct api_req *r, struct flow_object *o, uint64_t offset, uint64_t length)
+{
+        if (o->content != NULL) {
+                TRY(send_range(r, o->content, offset, length));
+                content_touch(o->content);
+                o->content = NULL;
+                return NULL;
+        }
+        struct relayed_read *v = arena_new(r->arena, struct relayed_read);
+        if (v == NULL)
+                return err_static(ERR_NO_MEMORY);
+        *v = (struct relayed_read){ o->relay, offset, offset + length };
+        o->relay = NULL;
+        http_resp_gen(r->rs, relayed_next, (int64_t)length, relayed_release, v);
+        return NULL;
+}
+
 /* ---- GET ---- */
 
 static struct err *refuse_unbuilt(struct api_req *r)
@@ -210,8 +227,9 @@ static void count_read(struct api_req *r, uint64_t length)
         stat_add(&r->node->stats, STAT_GET_NS_TOTAL, clock_mono_ns() - r->rq->start_ns);
 }
 
-static struct err *get_content(struct api_req *r, struct content *c)
+static struct err *get_content(struct api_req *r, struct flow_object *o)
 {
+        struct content *c = o->content;
         const struct obj_meta *m = content_meta(c);
         bool partial;
         uint64_t offset, length;
@@ -221,22 +239,17 @@ static struct err *get_content(struct api_req *r, struct content *c)
                 TRY(range_headers(r, c, offset, length));
         else
                 http_resp_head_raw(r->rs, content_rendered(c));
-        TRY(send_range(r, c, offset, length));
-        content_touch(c);
+        TRY(api__object_send(r, o, offset, length));
         count_read(r, length);
         return NULL;
 }
 
-/* As get_content; takes over o->relay on success. */
 static struct err *get_relayed(struct api_req *r, struct flow_object *o)
 {
-        struct relayed_read *v = arena_new(r->arena, struct relayed_read);
         AUTO_BUF struct buf head = BUF_INIT;
         struct obj_key key = { r->bucket->bid, r->object };
         bool partial;
         uint64_t offset, length;
-        if (v == NULL)
-                return err_static(ERR_NO_MEMORY);
         TRY(judge_range(r, o->meta.size, &partial, &offset, &length));
         struct obj_meta shown = o->meta;
         if (partial && r->bucket->props.checksum.enable_read_range)
@@ -250,9 +263,7 @@ static struct err *get_relayed(struct api_req *r, struct flow_object *o)
                 http_resp_head_raw(r->rs, STR("Accept-Ranges: bytes\r\n"));
         }
         http_resp_head_raw(r->rs, buf_str(&head));
-        *v = (struct relayed_read){ o->relay, offset, offset + length };
-        o->relay = NULL;
-        http_resp_gen(r->rs, relayed_next, (int64_t)length, relayed_release, v);
+        TRY(api__object_send(r, o, offset, length));
         count_read(r, length);
         return NULL;
 }
@@ -263,9 +274,7 @@ struct err *api__object_get(struct api_req *r)
         TRY(refuse_unbuilt(r));
         struct flow_object o;
         TRY(flow_open_read(r->node, r->bucket, r->object, r->arena, &o));
-        struct err *e = o.content != NULL ? get_content(r, o.content) : get_relayed(r, &o);
-        if (e == NULL)
-                o.content = NULL; /* the answer has it */
+        struct err *e = o.content != NULL ? get_content(r, &o) : get_relayed(r, &o);
         flow_object_close(&o);
         return e;
 }

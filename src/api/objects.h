@@ -10,6 +10,9 @@ void api__object_headers(const struct obj_meta *m, struct buf *out);
  * range must be verified (content_range_ready) unless the content is in memory: else ERR_CORRUPT. Any thread. */
 MUST_CHECK struct err *api__object_body(struct http_req *rq, struct http_resp *rs, struct content *c, uint64_t offset,
                                         uint64_t length);
+/* Makes a byte range of an open object the response's body, verified before it leaves; takes o->content or o->relay, on
+ * success only. Worker. */
+MUST_CHECK struct err *api__object_send(struct api_req *r, struct flow_object *o, uint64_t offset, uint64_t length);
 /* Answers a failed small write; takes e. Commit threads. */
 void api__object_put_failed(struct api *a, struct http_req *rq, struct http_resp *rs, const struct snapshot *snap,
                             struct err *e);

@@ -42,10 +42,13 @@ struct api {
         struct api_disks disks;
         size_t reserve_max;     /* bytes that requests may hold together, see api_reserve */
         atomic_size_t reserved;
+        unsigned uploads_max;   /* contents that may be received at once: each has a file open */
+        atomic_uint uploads;
         atomic_bool ready;      /* api_ready has been called: calls of other nodes are answered */
         struct mutex lock;
         struct cond changed;    /* index has grown */
         uint64_t index;         /* of the newest snapshot that the watcher saw; guarded by lock */
+        struct s3_keys *s3_keys; /* who may sign */
         struct api_leave *leave; /* see leave.c; null without a cluster port */
 };
 

@@ -89,8 +89,7 @@ static void stream_end(void *arg)
         http_reply_close(arg);
 }
 
-/* Makes the answer of another node that of this request. Takes the reply, also on error. */
-static struct err *take_answer(struct api_req *r, struct http_reply *reply, uint64_t *ret_index)
+struct err *api__take_answer(struct api_req *r, struct http_reply *reply, uint64_t *ret_index)
 {
         AUTO_REPLY struct http_reply *own = reply;
         struct str name, value;
@@ -150,7 +149,7 @@ static struct err *pass_on(struct api_req *r, const struct cluster_member *m, st
         rq.head = buf_str(&head);
         TRY(rpc_send(c, &peer, &rq, &reply));
         *ret_answered = true;
-        return take_answer(r, reply, ret_index);
+        return api__take_answer(r, reply, ret_index);
 }
 
 static struct str own_target(const struct api_req *r)

@@ -11,6 +11,7 @@
 #include "api/priv.h"
 
 struct rpc_server;
+struct http_reply;
 /* Adds the routes of this side. */
 MUST_CHECK struct err *api__relay_routes(struct api *a, struct rpc_server *s);
 
@@ -23,6 +24,10 @@ MUST_CHECK struct err *api__relay_again(struct api_req *r, struct err *e);
 /* Passes a request on to this member, as a request for `target` ("/v1/daemon?what=…", raw). One that can not be reached:
  * 502 without a body (wire). */
 MUST_CHECK struct err *api__relay_member(struct api_req *r, const struct cluster_member *m, struct str target);
+
+/* Makes the answer of another node, whose status is in Orlop-Status, that of this request; *ret_index is its
+ * Orlop-Index. Takes the reply, also on error. */
+MUST_CHECK struct err *api__take_answer(struct api_req *r, struct http_reply *reply, uint64_t *ret_index);
 
 /* One of several questions asked at once. */
 struct api_ask {

@@ -107,6 +107,8 @@ MUST_CHECK struct err *flow_upload_part_begin(struct node *n, const struct bucke
 /* Parts so far, ascending; in the arena. */
 MUST_CHECK struct err *flow_upload_parts(struct node *n, const struct bucket *b, struct str name, struct str id, struct arena *a, struct upload_part **ret,
                                          unsigned *ret_n);
+/* The packed pairs that it was started with; in the arena. */
+MUST_CHECK struct err *flow_upload_custom(struct node *n, const struct bucket *b, struct str name, struct str id, struct arena *a, struct str *ret);
 /* Makes the listed parts (ascending) the object, here or at its owner. Of o (may be null) custom, merged into the pairs of the upload, and cond count.
  * On error the upload stays. */
 MUST_CHECK struct err *flow_upload_complete(struct node *n, const struct bucket *b, struct str name, struct str id, const unsigned *parts, unsigned nparts,

@@ -102,6 +102,14 @@ static struct err *complete_here(struct node *n, const struct bucket *b, const s
         return flow__end(n, pass, store_upload_complete(n->store, key, id, parts, nparts, &attrs, &result));
 }
 
+struct err *flow_upload_custom(struct node *n, const struct bucket *b, struct str name, struct str id, struct arena *a,
+                               struct str *ret)
+{
+        struct obj_key key = { b->bid, name };
+        TRY(own_upload(n, id, &id));
+        return store_upload_custom(n->store, &key, id, a, ret);
+}
+
 /* The object is another target's by now: it is sent there whole, as an ordinary write. */
 static struct err *complete_away(struct node *n, const struct bucket *b, const struct obj_key *key, struct str id,
                                  const unsigned *parts, unsigned nparts, const struct flow_put_options *given)

@@ -188,6 +188,9 @@ struct upload_part {
 /* Parts stored so far, ascending. */
 MUST_CHECK struct err *store_upload_parts(struct store *s, const struct obj_key *key, struct str id, struct arena *a,
                                           struct upload_part **ret, unsigned *ret_n);
+/* The packed pairs that an upload was started with; in the arena. UPLOAD_NOT_FOUND. */
+MUST_CHECK struct err *store_upload_custom(struct store *s, const struct obj_key *key, struct str id, struct arena *a,
+                                           struct str *ret);
 /* Makes the listed parts (ascending, all present: else INVALID) the object; others are dropped. a->cksum may be empty
  * with a type other than none: it is then computed by reading the parts (wire: whole-object checksum). On error the
  * upload stays. */

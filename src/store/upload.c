@@ -96,6 +96,18 @@ struct err *upload_open(struct store *s, const struct obj_key *key, struct str i
         return NULL;
 }
 
+struct err *store_upload_custom(struct store *s, const struct obj_key *key, struct str id, struct arena *a,
+                                struct str *ret)
+{
+        AUTO_MOUNTPATH struct mountpath *mp = NULL;
+        AUTO_BUF struct buf b = BUF_INIT;
+        struct upload_row row;
+
+        TRY(upload_open(s, key, id, &b, &row, &mp));
+        *ret = str_arena(a, row.custom);
+        return row.custom.n && !ret->p ? err_static(ERR_NO_MEMORY) : NULL;
+}
+
 struct err *upload_each_part(struct mountpath *mp, uint64_t bid, struct str id,
                              struct err *(*fn)(void *arg, unsigned part, struct str key, const struct part_row *row),
                              void *arg)
