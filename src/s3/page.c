@@ -69,7 +69,7 @@ static struct err *walk(struct walk *w)
         buf_adds(&w->from, before ? w->ask->prefix : w->ask->from);
         TRY(buf_err(&w->from));
         while (!w->over && w->ask->max != 0) {
-                TRY(w->io->seek(w->arg, buf_str(&w->from), &name));
+                TRY(w->io->seek(w->arg, w->from.n != 0 ? buf_str(&w->from) : STR(""), &name));
                 if (name.p == NULL || !str_starts(name, w->ask->prefix))
                         return NULL;
                 if (w->end.count == w->ask->max) {
