@@ -137,6 +137,7 @@ struct err *flow__peer_open(struct node *n, const struct rpc_peer *peer, uint64_
 
 /* A body made of parcels, as it is read by the client. */
 struct outgoing {
+        struct node *node;
         const struct flow_sending *list;
         unsigned count, at;   /* at: the current one */
         struct buf head;      /* its length and record; then its content; then the checksum */
@@ -182,7 +183,10 @@ static struct err *outgoing_piece(struct outgoing *o, char *p, size_t n, size_t 
                 memcpy(p, o->head.p + o->pos, n);
         } else if (o->pos < head + size) {
                 n = (size_t)MIN((uint64_t)n, head + size - o->pos);
+                int64_t began = clock_mono_ns();
                 TRY(flow__source_read(&s->source, o->pos - head, p, n));
+                if (size > FLOW_FETCH_MAX) /* no client waits for one like this */
+                        flow__rest(o->node, clock_mono_ns() - began);
                 o->crc = hash_crc32c(o->crc, p, n);
         } else {
                 *p = (char)(o->crc >> 8 * (o->pos - head - size));

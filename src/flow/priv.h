@@ -100,6 +100,14 @@ static inline int flow__stamp_cmp(struct stamp a, struct stamp b)
 /* Whether a target other than this one and `except` (a target's id, or null) may hold something newer of a key than a
  * record here that was confirmed under epoch `since`. */
 bool flow__others_pending(const struct snapshot *s, uint64_t digest, uint64_t since, const char *except);
+
+/* ---- pace.c ---- */
+
+/* Whether clients' requests ended here a moment ago. Any thread. */
+bool flow__clients_active(struct node *n);
+/* After this much work of the disk for a copy: waits as long, or a bounded while, if clients are active. Workers. */
+void flow__rest(struct node *n, int64_t worked_ns);
+
 /* ---- install.c ---- */
 
 /* Installs a copy (not absent, not moved) whose bytes `read` gives, at the gate of `epoch`, which it enters itself.

@@ -16,6 +16,8 @@
 #define ALONE_BYTES (256u * 1024u) /* contents above it travel alone */
 #define OWNERS_MAX 1024u
 #define WORKERS_MAX 64u
+#define SENDERS_BESIDE_CLIENTS 4u      /* while clients are at work (pace.c) */
+#define LOOK_AGAIN_NS (50 * NS_PER_MS) /* whether they still are */
 #define WALK_STEP 4096u            /* records per scan: an open one holds old states */
 #define OPEN_WAIT_NS (10 * NS_PER_SEC)
 
@@ -195,11 +197,17 @@ struct err *flow_hand_over(struct node *n, uint64_t bid, struct str name, uint64
 
 /* ---- a pass ---- */
 
+struct pass;
+struct sender {
+        struct pass *pass;
+        unsigned index;
+        struct thread *thread;
+};
 struct pass {
         struct node *node;
         const struct snapshot *snap;
         unsigned workers;
-        struct thread *thread[WORKERS_MAX];
+        struct sender sender[WORKERS_MAX];
         struct batch *filling[OWNERS_MAX]; /* by index in the placement; the walker's */
         struct mutex lock;   /* RANK_FLOW; guards the rest */
         struct cond changed; /* a batch was queued, or taken */
@@ -210,11 +218,23 @@ struct pass {
         struct flow_moved sum;
 };
 
-static struct batch *next_batch(struct pass *p)
+/* Whether this sender pauses for the clients' sake. */
+static bool makes_way(struct pass *p, unsigned sender)
+{
+        return sender >= SENDERS_BESIDE_CLIENTS && flow__clients_active(p->node);
+}
+
+static struct batch *next_batch(struct pass *p, unsigned sender)
 {
         LOCK_SCOPE(&p->lock);
-        while (list_empty(&p->queue) && !p->no_more && p->failed == NULL)
-                cond_wait(&p->changed, &p->lock);
+        while (p->failed == NULL) {
+                if (makes_way(p, sender) && !(p->no_more && list_empty(&p->queue)))
+                        cond_wait_until(&p->changed, &p->lock, clock_mono_ns() + LOOK_AGAIN_NS);
+                else if (list_empty(&p->queue) && !p->no_more)
+                        cond_wait(&p->changed, &p->lock);
+                else
+                        break;
+        }
         if (list_empty(&p->queue) || p->failed != NULL)
                 return NULL;
         struct batch *b = LIST_ENTRY(p->queue.next, struct batch, link);
@@ -226,9 +246,10 @@ static struct batch *next_batch(struct pass *p)
 
 static void send_queued(void *arg)
 {
-        struct pass *p = arg;
+        struct sender *me = arg;
+        struct pass *p = me->pass;
         struct batch *b;
-        while ((b = next_batch(p)) != NULL) {
+        while ((b = next_batch(p, me->index)) != NULL) {
                 struct sent sent = { 0, 0, 0 };
                 struct err *e = send_batch(p->node, p->snap, b, &sent);
                 batch_free(b);
@@ -364,7 +385,9 @@ static struct err *walk(struct walk *w)
 static struct err *start_senders(struct pass *p, unsigned *ret_started)
 {
         for (; *ret_started < p->workers; ++*ret_started) {
-                struct err *e = thread_start(&p->thread[*ret_started], "rebalance", THREAD_WORKER, send_queued, p);
+                struct sender *me = &p->sender[*ret_started];
+                *me = (struct sender){ p, *ret_started, NULL };
+                struct err *e = thread_start(&me->thread, "rebalance", THREAD_WORKER, send_queued, me);
                 if (e != NULL && *ret_started == 0)
                         return e;
                 if (e != NULL) { /* with fewer then */
@@ -404,7 +427,7 @@ static struct err *run_pass(struct pass *p, flow_go_on_fn *go_on, void *arg)
         cond_broadcast(&p->changed);
         mutex_unlock(&p->lock);
         for (unsigned i = 0; i < started; i++)
-                thread_join(p->thread[i]);
+                thread_join(p->sender[i].thread);
         err_free(e);
         return p->failed;
 }

@@ -1,12 +1,21 @@
-/* flow/work.h (inside flow): what a node's flow keeps in memory: flights of settling (settle.c), and what is due
- * (follow.c). */
+/* flow/work.h (inside flow): what a node's flow keeps in memory: flights of settling (settle.c), what is due
+ * (follow.c), and whether clients are at work (pace.c). */
 #ifndef ORLOP_FLOW_WORK_H
 #define ORLOP_FLOW_WORK_H
+
+#include <stdatomic.h>
+#include <stdint.h>
 
 #include "base/list.h"
 #include "os/thread.h"
 
+/* What pace.c knows of the clients; times are clock_mono. */
+struct flow_pace {
+        _Atomic int64_t looked_ns, requests, active_until_ns;
+};
 struct flow_work {
+        struct flow_pace pace;
+
         struct mutex lock;   /* RANK_FLOW; guards all below */
         struct cond landed;  /* a flight has ended */
         struct list flights; /* struct flight of settle.c */
