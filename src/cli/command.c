@@ -27,6 +27,7 @@ const struct cli_option cli_global_options[] = {
 #define OPT_ARCHPATH { 0, "archpath", "NAME", "one member of an archive (tar, tgz, zip)", CLI_NOTHING }
 #define OPT_NO_VERIFY { 0, "no-verify", NULL, "do not compare content and checksum", CLI_NOTHING }
 #define OPT_WAIT { 'w', "wait", NULL, "wait until the job has ended", CLI_NOTHING }
+#define OPT_NO_REBALANCE { 0, "no-rebalance", NULL, "do not move objects now", CLI_NOTHING }
 #define OPT_NODE { 0, "node", "ID", "one node instead of the cluster", CLI_NOTHING }
 
 static const struct cli_option ls_options[] = {
@@ -93,8 +94,15 @@ static const struct cli_option job_ls_options[] = {
         { 0, "running", NULL, "only those that run", CLI_NOTHING },
         { 0 },
 };
+static const struct cli_option job_start_options[] = {
+        OPT_NODE,
+        OPT_WAIT,
+        { 0, "prefix", "TEXT", "only names that begin with this (rebalance of one bucket)", CLI_NOTHING },
+        { 0 },
+};
 static const struct cli_option job_stop_options[] = {
         { 0, "kind", "KIND", "all jobs of a kind", CLI_NOTHING },
+        { 'f', "force", NULL, "also a rebalance that empties a node that leaves", CLI_NOTHING },
         { 0 },
 };
 static const struct cli_option token_options[] = {
@@ -107,7 +115,14 @@ static const struct cli_option moving_options[] = {
         OPT_PROGRESS,
         { 0 },
 };
+static const struct cli_option maintenance_options[] = {
+        OPT_NO_REBALANCE,
+        { 'w', "wait", NULL, "wait until all objects are where they belong", CLI_NOTHING },
+        OPT_PROGRESS,
+        { 0 },
+};
 static const struct cli_option decommission_options[] = {
+        OPT_NO_REBALANCE,
         { 0, "rm-data", NULL, "remove what the node stores, once it has moved", CLI_NOTHING },
         { 0, "keep-config", NULL, "keep its settings, so that it can join again", CLI_NOTHING },
         { 0, "no-shutdown", NULL, "let the process run on", CLI_NOTHING },
@@ -210,8 +225,8 @@ static const struct cli_command commands[] = {
           .run = cli__run_join_help },
         { .name = "cluster maintenance start", .synopsis = "NODE...", .summary = "move objects away from nodes, which stay in the cluster",
           .details = "A storage node in maintenance gets no requests for objects; its objects move to the others. Stop it only when it is empty (--wait).",
-          .options = moving_options, .min_args = 1, .max_args = 100, .run = cli__run_maintenance },
-        { .name = "cluster maintenance stop", .synopsis = "NODE...", .summary = "take nodes back into service", .options = moving_options, .min_args = 1,
+          .options = maintenance_options, .min_args = 1, .max_args = 100, .run = cli__run_maintenance },
+        { .name = "cluster maintenance stop", .synopsis = "NODE...", .summary = "take nodes back into service", .options = maintenance_options, .min_args = 1,
           .max_args = 100, .run = cli__run_maintenance },
         { .name = "cluster decommission", .synopsis = "NODE...", .summary = "move objects away from nodes, then let them leave for good",
           .options = decommission_options, .min_args = 1, .max_args = 100, .run = cli__run_decommission },
@@ -251,7 +266,7 @@ static const struct cli_command commands[] = {
           .run = cli__run_job_wait },
         { .name = "job stop", .synopsis = "ID | --kind KIND", .summary = "ask a job to end", .options = job_stop_options, .max_args = 1,
           .run = cli__run_job_stop },
-        { .name = "job start", .synopsis = "KIND [BUCKET]", .summary = "start a job of the cluster (resilver, lru, cleanup, …)", .options = wait_options,
+        { .name = "job start", .synopsis = "KIND [BUCKET]", .summary = "start a job of the cluster (resilver, lru, cleanup, …)", .options = job_start_options,
           .min_args = 1, .max_args = 2, .run = cli__run_job_start },
         { .name = "log", .synopsis = "[NODE]", .summary = "show a node's log", .options = log_options, .max_args = 1, .run = cli__run_log },
         { .name = "fsck", .synopsis = "DIR...", .summary = "check the directories of a stopped node",

@@ -138,16 +138,19 @@ int cli__run_job_wait(struct cli *c, const struct cli_args *a)
         return CLI_OK;
 }
 
-/* The value of start and stop: ID or Kind, and a bucket. */
+/* The value of start and stop: ID or Kind, a bucket, a node. */
 static int args_message(const struct cli_args *a, const char *id, const char *kind, const char *bucket, struct buf *out)
 {
         struct json_w w;
         struct cli_uri u;
-        (void)a;
         jw_init(&w, out, false);
         jw_object(&w, NULL);
         jw_cstr(&w, "ID", id);
         jw_cstr(&w, "Kind", kind);
+        if (cli_opt(a, "node"))
+                jw_cstr(&w, "DaemonID", cli_opt(a, "node"));
+        if (cli_has(a, "force"))
+                jw_bool(&w, "Force", true);
         if (bucket) {
                 int code = cli__uri_bucket(bucket, &u);
                 if (code)
@@ -185,8 +188,11 @@ int cli__run_job_start(struct cli *c, const struct cli_args *a)
 {
         AUTO_BUF struct buf value = BUF_INIT;
         AUTO_FREE char *id = NULL;
+        const char *prefix = cli_opt(a, "prefix");
+        if (strcmp(a->pos[0], "resilver") == 0 && !cli_opt(a, "node"))
+                return cli__usage(a, err_new(ERR_INVALID, "job start resilver: it runs on one target: name it with --node"));
         int code = args_message(a, NULL, a->pos[0], a->npos > 1 ? a->pos[1] : NULL, &value);
         if (!code)
-                code = cli__act(c, "PUT", "/v1/cluster", NULL, NULL, "start", "", buf_cstr(&value), &id);
+                code = cli__act(c, "PUT", "/v1/cluster", NULL, NULL, "start", prefix ? prefix : "", buf_cstr(&value), &id);
         return code ? code : cli__job_started(c, a, a->pos[0], id ? id : "");
 }

@@ -19,27 +19,38 @@ struct moved {
         char err[256];
 };
 
-static uint64_t digits(const json_t *j, const char *key)
-{
-        uint64_t n = 0;
-        (void)str_u64(json_str(json_object_get(j, key)), &n);
-        return n;
-}
-
 static void add_snap(struct moved *m, const json_t *snap)
 {
         const json_t *stats = json_object_get(snap, "stats");
         const char *end = json_string_value(json_object_get(snap, "end-time")), *err = json_string_value(json_object_get(snap, "err"));
         bool aborted = json_is_true(json_object_get(snap, "aborted"));
-        m->objects += digits(stats, "out-objs");
-        m->bytes += digits(stats, "out-bytes");
+        m->objects += cli__number(stats, "out-objs");
+        m->bytes += cli__number(stats, "out-bytes");
         m->running = m->running || (!aborted && (!end || !end[0] || strncmp(end, "0001-", 5) == 0));
         m->failed = m->failed || aborted || (err && err[0]);
         if (err && err[0])
                 str_copy(m->err, sizeof(m->err), str_of(err));
 }
 
-/* The rebalance of this id on all targets; "" the newest. CLI_NOT_FOUND, silently: there is none. */
+/* Number of a rebalance's id, "g<number>": larger for a later one. */
+static uint64_t number_of(const json_t *snap)
+{
+        uint64_t n;
+        return str_u64(str_skip(str_of(cli__field(snap, "id")), 1), &n) ? n : 0;
+}
+
+static uint64_t newest_of(const json_t *nodes)
+{
+        uint64_t newest = 0;
+        const char *node;
+        json_t *snaps;
+        json_object_foreach((json_t *)(uintptr_t)nodes, node, snaps)
+                for (size_t i = 0; i < json_array_size(snaps); i++)
+                        newest = MAX(newest, number_of(json_array_get(snaps, i)));
+        return newest;
+}
+
+/* The rebalance of this id on all targets; "" the newest, which not all targets may have begun yet. CLI_NOT_FOUND, silently: there is none. */
 static int read_moved(struct cli *c, const char *id, struct moved *m)
 {
         AUTO_BUF struct buf body = BUF_INIT;
@@ -57,12 +68,15 @@ static int read_moved(struct cli *c, const char *id, struct moved *m)
         int code = cli__find_json(c, "/v1/cluster", "what=qryxstats", NULL, buf_cstr(&body), &nodes);
         if (code)
                 return code;
+        uint64_t newest = newest_of(nodes);
         json_object_foreach(nodes, node, snaps)
         {
-                size_t n = json_array_size(snaps);
-                any = any || n > 0;
-                for (size_t i = 0; i < (id[0] ? n : MIN(n, (size_t)1)); i++) /* the newest is the first */
-                        add_snap(m, json_array_get(snaps, i));
+                for (size_t i = 0; i < json_array_size(snaps); i++) {
+                        const json_t *snap = json_array_get(snaps, i);
+                        any = true;
+                        if (id[0] || number_of(snap) == newest)
+                                add_snap(m, snap);
+                }
         }
         return any ? CLI_OK : CLI_NOT_FOUND;
 }
@@ -196,6 +210,7 @@ static int change(struct cli *c, const struct cli_args *a, const char *action, c
                 jw_bool(&w, "keep_initial_config", cli_has(a, "keep-config"));
                 jw_bool(&w, "no_shutdown", cli_has(a, "no-shutdown"));
         }
+        jw_bool(&w, "skip_rebalance", cli_has(a, "no-rebalance"));
         jw_object_end(&w);
         int code = cli__act(c, "PUT", "/v1/cluster", NULL, NULL, action, "", buf_cstr(&value), &id);
         return code ? code : report(c, a, what, id ? str_trim(str_of(id)).n ? id : "" : "");
@@ -210,6 +225,10 @@ int cli__run_maintenance(struct cli *c, const struct cli_args *a)
 int cli__run_decommission(struct cli *c, const struct cli_args *a)
 {
         if (!cli_has(a, "force") && cli_has(a, "rm-data") && !cli__confirm("Remove what these nodes store, once it has moved?")) {
+                cli__error("nothing done; --force does it without asking");
+                return CLI_FAILED;
+        }
+        if (!cli_has(a, "force") && cli_has(a, "no-rebalance") && !cli__confirm("What only these nodes store will be gone. Let them leave?")) {
                 cli__error("nothing done; --force does it without asking");
                 return CLI_FAILED;
         }
@@ -231,8 +250,12 @@ int cli__run_cluster_remove(struct cli *c, const struct cli_args *a)
         const struct orlop_call call = { .method = "DELETE", .path = path.p, .query = lost ? "lost=true" : NULL };
         if (!path.p)
                 return cli__fail_err(err_static(ERR_NO_MEMORY));
-        if (orlop_call(c->h, &call, &r, &e))
-                return cli__fail(&e, "remove %s", a->pos[0]);
+        if (orlop_call(c->h, &call, &r, &e)) {
+                int code = cli__fail(&e, "remove %s", a->pos[0]);
+                if (e.status == 409 && !lost)
+                        cli__error("\"orlop cluster rebalance status\" shows how far it is; --lost gives up what only this node has");
+                return code;
+        }
         orlop_reply_free(r);
         if (c->json)
                 report_json(c, "remove", "", true, NULL);
