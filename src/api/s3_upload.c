@@ -353,7 +353,8 @@ struct err *s3__complete_upload(struct s3_req *q)
         if (e == NULL) {
                 upload_cksum(custom, &kind, &type);
                 s3_cksum_parts_init(&f.etag, S3_CKSUM_MD5, S3_CKSUM_COMPOSITE);
-                s3_cksum_parts_init(&f.cksum, kind, type);
+                if (kind != S3_CKSUM_NONE)
+                        s3_cksum_parts_init(&f.cksum, kind, type);
                 e = finish(q, &c, &f, etag, cksum);
         }
         buf_fini(&f.sizes);
