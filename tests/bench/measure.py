@@ -69,11 +69,15 @@ def load(members, *args):
 
 
 def fill(cluster, bucket, count, size, connections=32, prefix="o"):
-    """Stores objects <prefix>0 … <prefix>count-1."""
+    """Stores objects <prefix>0 … <prefix>count-1; again if a target had no lease meanwhile, as happens where disk and CPU are given to others."""
+    if size >= MIB:
+        connections = min(connections, 8)
     args = bench_command("put", f"127.0.0.1:{cluster.proxies[0].port}", connections, 1, f"/v1/objects/{bucket}/{prefix}", size, "--total", str(count))
-    r = subprocess.run(args, capture_output=True, text=True)
-    if result_of(r.stdout, r.stderr)["errors"]:
-        sys.exit(f"bench: filling {bucket}: {r.stdout}")
+    for _ in range(3):
+        r = subprocess.run(args, capture_output=True, text=True)
+        if not result_of(r.stdout, r.stderr)["errors"]:
+            return
+    sys.exit(f"bench: filling {bucket}: {r.stdout}")
 
 
 # ---- disk ----
