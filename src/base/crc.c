@@ -3,9 +3,10 @@
  * All of them are reflected: bit i of a W-bit value is the coefficient of x^(W-1-i). A CRC of A followed by B is
  * CRC(A) * x^(8*|B|) + CRC(B) modulo the polynomial; the inversions at start and end cancel out.
  *
- * CRC-64/NVME is not in every ISA-L that we build with. Its fast form folds 64 bytes at a time with carry-less multiplication (Gopal et al.,
- * "Fast CRC Computation for Generic Polynomials Using PCLMULQDQ", 2009); the 16 bytes that are left are congruent to all
- * that was read and go through the table, so that no final reduction is needed. The constants are computed at the first use. */
+ * CRC-64/NVME is not in every ISA-L that we build with. Its fast form folds 64 bytes at a time with carry-less
+ * multiplication (Gopal et al., "Fast CRC Computation for Generic Polynomials Using PCLMULQDQ", 2009); the 16 bytes
+ * that are left are congruent to all that was read and go through the table, so that no final reduction is needed. The
+ * constants are computed at the first use. */
 #include <isa-l/crc.h>
 #include <pthread.h>
 #include <string.h>

@@ -1,5 +1,6 @@
-/* base/digest.c: digests as values over OpenSSL's plain functions, whose state can be copied and needs no allocation; the newer interface
- * allocates for each message, which is dear for the short texts of signatures. Nothing here can fail. */
+/* base/digest.c: digests as values over OpenSSL's plain functions, whose state can be copied and needs no allocation;
+ * the newer interface allocates for each message, which is dear for the short texts of signatures. Nothing here can
+ * fail. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/md5.h>
 #include <openssl/sha.h>
@@ -20,7 +21,8 @@ union state {
 
 size_t digest_size(enum digest_kind kind)
 {
-        static const unsigned char sizes[DIGEST_KIND_COUNT] = { MD5_DIGEST_LENGTH, SHA_DIGEST_LENGTH, SHA256_DIGEST_LENGTH };
+        static const unsigned char sizes[DIGEST_KIND_COUNT] = { MD5_DIGEST_LENGTH, SHA_DIGEST_LENGTH,
+                                                                SHA256_DIGEST_LENGTH };
         ASSERT((unsigned)kind < DIGEST_KIND_COUNT);
         return sizes[kind];
 }

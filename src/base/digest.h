@@ -1,6 +1,8 @@
-/* base/digest.h: message digests as plain values, and the CRCs that S3 clients send. Pure; any thread; nothing allocates, nothing fails.
+/* base/digest.h: message digests as plain values, and the CRCs that S3 clients send. Pure; any thread; nothing
+ * allocates, nothing fails.
  *
- * The contexts of hash.h (cksum_new) are for the wire's types; these are for code that keeps several digests inside a struct of its own. */
+ * The contexts of hash.h (cksum_new) are for the wire's types; these are for code that keeps several digests inside a
+ * struct of its own. */
 #ifndef ORLOP_BASE_DIGEST_H
 #define ORLOP_BASE_DIGEST_H
 
@@ -29,7 +31,8 @@ void digest_of(enum digest_kind kind, const void *p, size_t n, unsigned char out
 
 /* CRC-32 of zlib and Ethernet, continuing from `crc` (0 to start). */
 uint32_t hash_crc32(uint32_t crc, const void *p, size_t n);
-/* CRC-64/NVME (reflected polynomial 0x9a6c9329ac4bc9b5), continuing from `crc` (0 to start); carry-less multiplication where the CPU has it. */
+/* CRC-64/NVME (reflected polynomial 0x9a6c9329ac4bc9b5), continuing from `crc` (0 to start); carry-less multiplication
+ * where the CPU has it. */
 uint64_t hash_crc64nvme(uint64_t crc, const void *p, size_t n);
 /* The CRC of A followed by B, from those of A and B and the length of B in bytes. */
 uint32_t hash_crc32_combine(uint32_t a, uint32_t b, uint64_t b_length);

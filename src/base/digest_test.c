@@ -107,7 +107,8 @@ static void test_combine_far(void **state)
 {
         (void)state;
         uint64_t half = UINT64_C(5) << 39;
-        assert_int_equal(hash_crc32_combine(7, 0, 2 * half), hash_crc32_combine(hash_crc32_combine(7, 0, half), 0, half));
+        assert_int_equal(hash_crc32_combine(7, 0, 2 * half),
+                         hash_crc32_combine(hash_crc32_combine(7, 0, half), 0, half));
         assert_true(hash_crc64nvme_combine(7, 0, 2 * half) ==
                     hash_crc64nvme_combine(hash_crc64nvme_combine(7, 0, half), 0, half));
         assert_int_not_equal(hash_crc32_combine(7, 0, half), 7);

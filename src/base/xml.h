@@ -1,8 +1,9 @@
-/* base/xml.h: XML in and out. Reading is expat, bounded, into a small tree in an arena; writing appends to a `struct buf`.
- * Pure; any thread; a tree belongs to its arena.
+/* base/xml.h: XML in and out. Reading is expat, bounded, into a small tree in an arena; writing appends to a `struct
+ * buf`. Pure; any thread; a tree belongs to its arena.
  *
- * Refused when reading: a document type (and with it every entity but the five of XML), text above the limits, more than one encoding than UTF-8
- * and what expat refuses. Prefixes of namespaces are cut off names; namespaces are not compared, because clients of S3 leave them out as they like. */
+ * Refused when reading: a document type (and with it every entity but the five of XML), text above the limits, more
+ * than one encoding than UTF-8 and what expat refuses. Prefixes of namespaces are cut off names; namespaces are not
+ * compared, because clients of S3 leave them out as they like. */
 #ifndef ORLOP_BASE_XML_H
 #define ORLOP_BASE_XML_H
 
@@ -17,14 +18,15 @@ struct xml_node {
         struct str text;              /* all text of this element but its children's; blanks kept; p never null */
         const struct xml_attr *attrs; /* without xmlns */
         const struct xml_node *first, *next;
-        unsigned count;               /* of children */
+        unsigned count; /* of children */
 };
 struct xml_limits {
-        size_t bytes;       /* of the text */
-        unsigned depth;     /* of nesting */
-        unsigned nodes;     /* elements and attributes */
+        size_t bytes;   /* of the text */
+        unsigned depth; /* of nesting */
+        unsigned nodes; /* elements and attributes */
 };
-/* Reads one document. MALFORMED (with line), TOO_LARGE (a limit), NO_MEMORY (arena full). The tree lives in the arena. */
+/* Reads one document. MALFORMED (with line), TOO_LARGE (a limit), NO_MEMORY (arena full). The tree lives in the arena.
+ */
 MUST_CHECK struct err *xml_parse(struct arena *a, struct str text, const struct xml_limits *limits,
                                  const struct xml_node **ret);
 /* First child of this name, or null. */
@@ -38,7 +40,8 @@ struct str xml_attr(const struct xml_node *n, const char *name);
 
 /* The declaration, as first line. */
 void xml_begin(struct buf *b);
-/* Appends text, escaped; bytes that are no UTF-8 become U+FFFD. Control characters become references, as S3 sends them. */
+/* Appends text, escaped; bytes that are no UTF-8 become U+FFFD. Control characters become references, as S3 sends them.
+ */
 void xml_escape(struct buf *b, struct str text);
 /* <name> */
 void xml_open(struct buf *b, const char *name);

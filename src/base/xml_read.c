@@ -1,5 +1,6 @@
-/* base/xml_read.c: documents into trees. expat calls back for each start, end and run of text; the tree grows in the arena. The first thing that is
- * refused stops expat, and is what the caller gets. Text arrives in pieces: they gather in one buffer per open element, and are copied at its end. */
+/* base/xml_read.c: documents into trees. expat calls back for each start, end and run of text; the tree grows in the
+ * arena. The first thing that is refused stops expat, and is what the caller gets. Text arrives in pieces: they gather
+ * in one buffer per open element, and are copied at its end. */
 #include <expat.h>
 
 #include "base/xml.h"
@@ -59,7 +60,8 @@ static void on_start(void *arg, const char *name, const char **attrs)
         if (r->failed != NULL)
                 return;
         if (r->depth >= MIN(r->limits.depth, DEPTH_MOST) || ++r->nodes > r->limits.nodes) {
-                stop(r, err_new(ERR_TOO_LARGE, "XML of more than %u elements or %u levels", r->limits.nodes, r->limits.depth));
+                stop(r, err_new(ERR_TOO_LARGE, "XML of more than %u elements or %u levels", r->limits.nodes,
+                                r->limits.depth));
                 return;
         }
         struct xml_node *n = arena_new(r->a, struct xml_node);

@@ -18,8 +18,10 @@ static void test_tree(void **state)
         arena_init(&a, 4096, 0);
         const struct xml_node *n;
         assert_ok(xml_parse(&a,
-                            STR("<?xml version=\"1.0\" encoding=\"utf-8\"?><Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\n"
-                                "<Quiet>true</Quiet><Object><Key>a &lt;&#38;&#x41;<![CDATA[<b>]]></Key></Object><s:Object k:type='u'>"
+                            STR("<?xml version=\"1.0\" encoding=\"utf-8\"?><Delete "
+                                "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\n"
+                                "<Quiet>true</Quiet><Object><Key>a "
+                                "&lt;&#38;&#x41;<![CDATA[<b>]]></Key></Object><s:Object k:type='u'>"
                                 "<Key> x</Key></s:Object></Delete>"),
                             &limits, &n));
         assert_true(str_eq(n->name, STR("Delete")));
@@ -53,7 +55,8 @@ static void test_refused(void **state)
         expect(STR("<a>&nbsp;</a>"), ERR_MALFORMED);
         expect(STR("<a>\xff</a>"), ERR_MALFORMED);
         expect(STR("<!DOCTYPE a><a/>"), ERR_MALFORMED);
-        expect(STR("<!DOCTYPE a [<!ENTITY x \"y\"><!ENTITY z SYSTEM \"file:///etc/passwd\">]><a>&z;</a>"), ERR_MALFORMED);
+        expect(STR("<!DOCTYPE a [<!ENTITY x \"y\"><!ENTITY z SYSTEM \"file:///etc/passwd\">]><a>&z;</a>"),
+               ERR_MALFORMED);
         expect(STR("<a><a><a><a><a><a><a><a/></a></a></a></a></a></a></a>"), ERR_NONE);
         expect(STR("<a><a><a><a><a><a><a><a><a/></a></a></a></a></a></a></a></a>"), ERR_TOO_LARGE);
         AUTO_BUF struct buf b = BUF_INIT;
@@ -81,8 +84,10 @@ static void test_write(void **state)
         xml_bool(&b, "T", true);
         xml_cstr(&b, "C", NULL);
         xml_close(&b, "R");
-        assert_string_equal(buf_cstr(&b), "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<R xmlns=\"urn:x\"><K>a&lt;b&gt;&amp;&quot;c&quot;"
-                                          "&#13;\n&#1; \xc3\xa9 \xef\xbf\xbd.</K><N>18446744073709551615</N><T>true</T></R>");
+        assert_string_equal(
+                buf_cstr(&b),
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<R xmlns=\"urn:x\"><K>a&lt;b&gt;&amp;&quot;c&quot;"
+                "&#13;\n&#1; \xc3\xa9 \xef\xbf\xbd.</K><N>18446744073709551615</N><T>true</T></R>");
 }
 
 int main(void)

@@ -4,15 +4,15 @@
  *   SIZE ── "hex[;chunk-signature=…]" ──► DATA ── all bytes, signature right, CRLF ──► SIZE
  *   SIZE ── size 0, signature right ──► TRAILER ── empty line or end of the source ──► DONE
  *
- * On the way into DONE the promises are checked. Any failure ends in FAILED, which answers with the same fault for ever. Framing lines pass through the
- * stage; long runs of data go from the source into the caller's memory. */
+ * On the way into DONE the promises are checked. Any failure ends in FAILED, which answers with the same fault for
+ * ever. Framing lines pass through the stage; long runs of data go from the source into the caller's memory. */
 #include "s3/body.h"
 
 #include <stdio.h>
 
 enum { PLAIN, SIZE, DATA, DATA_END, TRAILER, DONE, FAILED };
 
-#define LINE_MAX_ 1024       /* of a chunk's head or a line of the trailer */
+#define LINE_MAX_ 1024 /* of a chunk's head or a line of the trailer */
 #define TRAILER_LINES_MAX 8u
 
 void s3_body_init(struct s3_body *b, const struct s3_body_rules *rules, http_body_read_fn *source, void *arg)
@@ -32,9 +32,9 @@ static struct err *refuse(struct s3_body *b, enum s3_code c, const char *text)
 {
         b->state = FAILED;
         (void)s3_fault_set(&b->fault, c, text != NULL ? "%s" : NULL, text);
-        enum err_code code = c == S3_SIGNATURE_DOES_NOT_MATCH                                          ? ERR_FORBIDDEN :
-                             c == S3_BAD_DIGEST || c == S3_SHA256_MISMATCH                             ? ERR_BAD_CHECKSUM :
-                                                                                                         ERR_MALFORMED;
+        enum err_code code = c == S3_SIGNATURE_DOES_NOT_MATCH                ? ERR_FORBIDDEN
+                             : c == S3_BAD_DIGEST || c == S3_SHA256_MISMATCH ? ERR_BAD_CHECKSUM
+                                                                             : ERR_MALFORMED;
         return err_new(code, "upload refused: %s: %s", s3_code_name(c), text != NULL ? text : s3_code_text(c));
 }
 
@@ -59,7 +59,8 @@ static struct err *fill(struct s3_body *b, bool *ret_end)
         return NULL;
 }
 
-/* A line that ends in CRLF, without it; borrowed until the next call. p null: the source ended before one byte of it. */
+/* A line that ends in CRLF, without it; borrowed until the next call. p null: the source ended before one byte of it.
+ */
 static struct err *read_line(struct s3_body *b, struct str *ret)
 {
         for (;;) {
@@ -121,7 +122,8 @@ static struct err *check_all(struct s3_body *b)
         s3_cksum_final(&b->cksum, b->cksum_value);
         if ((b->rules.cksum_known || b->trailer_seen) &&
             memcmp(b->cksum_value, b->rules.cksum_value, s3_cksum_size(b->rules.cksum)) != 0) {
-                snprintf(text, sizeof(text), "The %s you specified did not match the calculated checksum", s3_cksum_name(b->rules.cksum));
+                snprintf(text, sizeof(text), "The %s you specified did not match the calculated checksum",
+                         s3_cksum_name(b->rules.cksum));
                 return refuse(b, S3_BAD_DIGEST, text);
         }
         return NULL;
@@ -203,7 +205,8 @@ static struct err *take_trailer_line(struct s3_body *b, struct str line)
                 char expected[S3_SIGNATURE_CHARS + 1];
                 (void)digest_final(&b->trailer, d);
                 s3_sig_chain_trailer(&b->rules.chain, d, expected);
-                if (!b->rules.unproven && (value.n != S3_SIGNATURE_CHARS || !hash_equal_ct(expected, value.p, S3_SIGNATURE_CHARS)))
+                if (!b->rules.unproven &&
+                    (value.n != S3_SIGNATURE_CHARS || !hash_equal_ct(expected, value.p, S3_SIGNATURE_CHARS)))
                         return refuse(b, S3_SIGNATURE_DOES_NOT_MATCH, "The signature of the trailer does not match");
                 b->trailer_signed = true;
                 return NULL;
@@ -231,7 +234,8 @@ static struct err *check_nothing_follows(struct s3_body *b, bool end)
         return NULL;
 }
 
-/* The guide's own example lacks the last empty line: the end of the source is as good, if all is there. Nothing may follow. */
+/* The guide's own example lacks the last empty line: the end of the source is as good, if all is there. Nothing may
+ * follow. */
 static struct err *on_trailer(struct s3_body *b)
 {
         struct str line;

@@ -1,4 +1,5 @@
-/* Chunked bodies: the first byte chooses mode and steps. What is decoded is never longer than announced, and a signed body never passes. */
+/* Chunked bodies: the first byte chooses mode and steps. What is decoded is never longer than announced, and a signed
+ * body never passes. */
 #include "s3/body.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -21,7 +22,8 @@ static struct err *give(void *arg, void *p, size_t n, size_t *ret_n)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-        static const enum s3_payload modes[] = { S3_PAYLOAD_STREAM, S3_PAYLOAD_STREAM_TRAILER, S3_PAYLOAD_STREAM_UNSIGNED_TRAILER, S3_PAYLOAD_SHA256 };
+        static const enum s3_payload modes[] = { S3_PAYLOAD_STREAM, S3_PAYLOAD_STREAM_TRAILER,
+                                                 S3_PAYLOAD_STREAM_UNSIGNED_TRAILER, S3_PAYLOAD_SHA256 };
         char p[256];
         if (n < 2)
                 return 0;

@@ -1,4 +1,5 @@
-/* s3/body_rules.c: what the headers of a request promise about its body. Fails with S3's code for a promise that is malformed or given twice. */
+/* s3/body_rules.c: what the headers of a request promise about its body. Fails with S3's code for a promise that is
+ * malformed or given twice. */
 #include "s3/body.h"
 
 struct headers {
@@ -19,7 +20,8 @@ static bool is_chunked(enum s3_payload p)
         return p == S3_PAYLOAD_STREAM || p == S3_PAYLOAD_STREAM_TRAILER || p == S3_PAYLOAD_STREAM_UNSIGNED_TRAILER;
 }
 
-static enum s3_code length_of(const struct headers *h, int64_t content_length, struct s3_body_rules *r, struct s3_fault *f)
+static enum s3_code length_of(const struct headers *h, int64_t content_length, struct s3_body_rules *r,
+                              struct s3_fault *f)
 {
         uint64_t n;
         r->length = content_length;
@@ -42,10 +44,12 @@ static enum s3_code promised_cksum(const struct headers *h, struct s3_body_rules
                 if (!s3_cksum_from_header(h->h[i].name, &k))
                         continue;
                 if (r->cksum_known)
-                        return s3_fault_set(f, S3_INVALID_REQUEST,
-                                            "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
+                        return s3_fault_set(
+                                f, S3_INVALID_REQUEST,
+                                "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.");
                 if (!s3_cksum_parse(k, h->h[i].value, r->cksum_value))
-                        return s3_fault_set(f, S3_INVALID_REQUEST, "Value for %s header is invalid.", s3_cksum_header(k));
+                        return s3_fault_set(f, S3_INVALID_REQUEST, "Value for %s header is invalid.",
+                                            s3_cksum_header(k));
                 r->cksum = k;
                 r->cksum_known = true;
         }
@@ -55,14 +59,15 @@ static enum s3_code promised_cksum(const struct headers *h, struct s3_body_rules
         if (r->payload != S3_PAYLOAD_STREAM_TRAILER && r->payload != S3_PAYLOAD_STREAM_UNSIGNED_TRAILER)
                 return s3_fault_set(f, S3_INVALID_REQUEST, "x-amz-trailer needs a body with a trailer");
         if (r->cksum_known || !s3_cksum_from_header(str_trim(trailer), &k))
-                return s3_fault_set(f, S3_INVALID_REQUEST, "The value specified in the x-amz-trailer header is not supported");
+                return s3_fault_set(f, S3_INVALID_REQUEST,
+                                    "The value specified in the x-amz-trailer header is not supported");
         r->cksum = k;
         r->cksum_trails = true;
         return S3_OK;
 }
 
-enum s3_code s3_body_rules_of(const struct s3_sig *sig, const struct http_header *headers, unsigned nheaders, int64_t content_length,
-                              struct s3_body_rules *ret, struct s3_fault *f)
+enum s3_code s3_body_rules_of(const struct s3_sig *sig, const struct http_header *headers, unsigned nheaders,
+                              int64_t content_length, struct s3_body_rules *ret, struct s3_fault *f)
 {
         struct headers h = { headers, nheaders };
         struct s3_body_rules r = { .payload = sig->payload, .chain = sig->chain };
@@ -87,7 +92,8 @@ enum s3_code s3_body_rules_of(const struct s3_sig *sig, const struct http_header
                 return s3_fault_set(f, S3_INVALID_REQUEST, "Checksum algorithm provided is unsupported.");
         if (algorithm.p != NULL && r.cksum == S3_CKSUM_NONE)
                 return s3_fault_set(f, S3_INVALID_REQUEST,
-                                    "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.");
+                                    "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or "
+                                    "x-amz-trailer headers were found.");
         if (algorithm.p != NULL && named != r.cksum)
                 return s3_fault_set(f, S3_INVALID_REQUEST, "Value for x-amz-sdk-checksum-algorithm header is invalid.");
         *ret = r;
@@ -101,7 +107,8 @@ struct str s3_content_encoding(struct arena *a, struct str value)
                 struct str one = str_trim(str_cut(&value, ','));
                 if (one.n == 0 || str_eq_nocase(one, STR("aws-chunked")))
                         continue;
-                kept = kept.p == NULL ? str_arena(a, one) : str_printf(a, STR_FMT "," STR_FMT, STR_ARG(kept), STR_ARG(one));
+                kept = kept.p == NULL ? str_arena(a, one)
+                                      : str_printf(a, STR_FMT "," STR_FMT, STR_ARG(kept), STR_ARG(one));
         }
         return kept;
 }

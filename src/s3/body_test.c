@@ -1,4 +1,5 @@
-/* Bodies of uploads: every mode in every cut of the source, every promise broken in turn; and of a broken one the last byte never comes out. */
+/* Bodies of uploads: every mode in every cut of the source, every promise broken in turn; and of a broken one the last
+ * byte never comes out. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -117,7 +118,8 @@ static int setup(void **state)
         s3_cksum_final(&c, content_crc);
         digest_of(DIGEST_SHA256, content, sizeof(content), content_sha);
         digest_of(DIGEST_MD5, content, sizeof(content), content_md5);
-        snprintf(content_trailer, sizeof(content_trailer), "x-amz-checksum-crc32:%s", s3_cksum_text(S3_CKSUM_CRC32, content_crc, text));
+        snprintf(content_trailer, sizeof(content_trailer), "x-amz-checksum-crc32:%s",
+                 s3_cksum_text(S3_CKSUM_CRC32, content_crc, text));
         return 0;
 }
 
@@ -145,7 +147,8 @@ static void make(struct buf *in, enum s3_payload mode, size_t chunk)
 
 static void test_good(void **state)
 {
-        static const size_t chunks[] = { 1000, 8192, 65536, 70001 }, steps[] = { 1, 7, 4096, 100000 }, asks[] = { 1, 2, 513, 65536 };
+        static const size_t chunks[] = { 1000, 8192, 65536, 70001 }, steps[] = { 1, 7, 4096, 100000 },
+                            asks[] = { 1, 2, 513, 65536 };
         (void)state;
         AUTO_BUF struct buf in = BUF_INIT;
         AUTO_BUF struct buf out = BUF_INIT;
@@ -201,12 +204,13 @@ static void test_flips(void **state)
                                 assert_true(out.n < sizeof(content));
                         in.p[i] ^= (char)(1 << i % 8);
                 }
-                for (size_t n = 0; n < in.n; n += n + 300 > in.n ? 1 : 1009) { /* cut short */
+                for (size_t n = 0; n<in.n; n += n + 300> in.n ? 1 : 1009) { /* cut short */
                         enum s3_code c = decode(&r, (struct str){ in.p, n }, 4096, 8192, &out);
                         if (c != S3_OK)
                                 assert_true(out.n < sizeof(content));
                         else
-                                assert_true(mode != S3_PAYLOAD_SHA256 && n + 4 >= in.n); /* the last empty line may lack */
+                                assert_true(mode != S3_PAYLOAD_SHA256 &&
+                                            n + 4 >= in.n); /* the last empty line may lack */
                 }
         }
 }
@@ -298,7 +302,8 @@ static void test_framing(void **state)
         assert_int_equal(decode(&r, buf_str(&in), 100, 100, &out), S3_INVALID_REQUEST);
 }
 
-static void expect_rules(const struct s3_sig *sig, const struct http_header *h, unsigned n, enum s3_code want, struct s3_body_rules *ret)
+static void expect_rules(const struct s3_sig *sig, const struct http_header *h, unsigned n, enum s3_code want,
+                         struct s3_body_rules *ret)
 {
         struct s3_fault f;
         assert_int_equal(s3_body_rules_of(sig, h, n, 100, ret, &f), want);
@@ -309,8 +314,10 @@ static void test_rules(void **state)
         (void)state;
         struct s3_sig sig = { .payload = S3_PAYLOAD_UNSIGNED };
         struct s3_body_rules r;
-        struct http_header h[] = { { STR("Content-MD5"), STR("1B2M2Y8AsgTpgAmY7PhCfg==") }, { STR("X-Amz-Checksum-CRC32"), STR("y/Q5Jg==") },
-                                   { STR("x-amz-sdk-checksum-algorithm"), STR("crc32") }, { STR("x-amz-checksum-sha1"), STR("qZk+NkcGgWq6PiVxeFDCbJzQ2J0=") } };
+        struct http_header h[] = { { STR("Content-MD5"), STR("1B2M2Y8AsgTpgAmY7PhCfg==") },
+                                   { STR("X-Amz-Checksum-CRC32"), STR("y/Q5Jg==") },
+                                   { STR("x-amz-sdk-checksum-algorithm"), STR("crc32") },
+                                   { STR("x-amz-checksum-sha1"), STR("qZk+NkcGgWq6PiVxeFDCbJzQ2J0=") } };
         expect_rules(&sig, h, 3, S3_OK, &r);
         assert_true(r.has_md5 && r.cksum_known && r.cksum == S3_CKSUM_CRC32 && r.length == 100);
         expect_rules(&sig, h, 4, S3_INVALID_REQUEST, &r);
@@ -320,7 +327,8 @@ static void test_rules(void **state)
         expect_rules(&sig, h, 2, S3_INVALID_REQUEST, &r);
         h[0].value = STR("");
         expect_rules(&sig, h, 1, S3_INVALID_DIGEST, &r);
-        struct http_header t[] = { { STR("x-amz-decoded-content-length"), STR("42") }, { STR("x-amz-trailer"), STR("x-amz-checksum-crc64nvme") } };
+        struct http_header t[] = { { STR("x-amz-decoded-content-length"), STR("42") },
+                                   { STR("x-amz-trailer"), STR("x-amz-checksum-crc64nvme") } };
         expect_rules(&sig, t, 2, S3_INVALID_REQUEST, &r);
         sig.payload = S3_PAYLOAD_STREAM_UNSIGNED_TRAILER;
         expect_rules(&sig, t, 2, S3_OK, &r);

@@ -1,5 +1,5 @@
-/* s3/cksum.c: one table of kinds, and the joining of parts: CRCs of a full object are combined by their lengths, a composite is the checksum of the values
- * of the parts. Nothing fails. */
+/* s3/cksum.c: one table of kinds, and the joining of parts: CRCs of a full object are combined by their lengths, a
+ * composite is the checksum of the values of the parts. Nothing fails. */
 #include "s3/cksum.h"
 
 #include <endian.h>
@@ -70,7 +70,8 @@ static size_t encode64(const unsigned char *p, size_t n, char *out)
 {
         size_t o = 0;
         for (size_t i = 0; i < n; i += 3) {
-                uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) | (i + 2 < n ? p[i + 2] : 0u);
+                uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) |
+                             (i + 2 < n ? p[i + 2] : 0u);
                 out[o++] = alphabet[v >> 18];
                 out[o++] = alphabet[v >> 12 & 63];
                 out[o++] = i + 1 < n ? alphabet[v >> 6 & 63] : '=';
@@ -96,7 +97,9 @@ bool s3_cksum_parse(enum s3_cksum k, struct str text, unsigned char ret[static S
         for (size_t i = 0; i < text.n; i += 4) {
                 uint32_t v = 0;
                 for (size_t j = i; j < i + 4; j++) {
-                        const char *at = text.p[j] == '=' ? alphabet : text.p[j] != '\0' ? strchr(alphabet, text.p[j]) : NULL;
+                        const char *at = text.p[j] == '='    ? alphabet
+                                         : text.p[j] != '\0' ? strchr(alphabet, text.p[j])
+                                                             : NULL;
                         if (at == NULL)
                                 return false;
                         v = v << 6 | (uint32_t)(at - alphabet);

@@ -1,6 +1,8 @@
-/* s3/cksum.h: the checksums of S3: computed piece by piece, in and out of base64, and of a whole object from those of its parts. Plain values; pure.
+/* s3/cksum.h: the checksums of S3: computed piece by piece, in and out of base64, and of a whole object from those of
+ * its parts. Plain values; pure.
  *
- * Source: "Checking object integrity" of the Amazon S3 user guide. Values are bytes, big-endian for CRCs; on the wire base64. */
+ * Source: "Checking object integrity" of the Amazon S3 user guide. Values are bytes, big-endian for CRCs; on the wire
+ * base64. */
 #ifndef ORLOP_S3_CKSUM_H
 #define ORLOP_S3_CKSUM_H
 
@@ -17,8 +19,8 @@ enum s3_cksum {
         S3_CKSUM_MD5, /* of Content-MD5 and entity tags; has no header of the family below */
         S3_CKSUM_COUNT
 };
-#define S3_CKSUM_MAX DIGEST_MAX      /* bytes of a value */
-#define S3_CKSUM_TEXT_MAX 56         /* base64, with "-10000" and NUL */
+#define S3_CKSUM_MAX DIGEST_MAX /* bytes of a value */
+#define S3_CKSUM_TEXT_MAX 56    /* base64, with "-10000" and NUL */
 #define S3_PARTS_MAX 10000
 
 /* "CRC64NVME": of x-amz-checksum-algorithm and documents; "" for NONE. */
@@ -57,7 +59,8 @@ enum s3_cksum_type { S3_CKSUM_COMPOSITE, S3_CKSUM_FULL_OBJECT };
 const char *s3_cksum_type_name(enum s3_cksum_type t);
 /* From that name. */
 bool s3_cksum_type_parse(struct str s, enum s3_cksum_type *ret);
-/* Which is meant when nothing is said, and whether the other is possible: CRC64NVME is of the full object alone, SHA-1 and SHA-256 composite alone. */
+/* Which is meant when nothing is said, and whether the other is possible: CRC64NVME is of the full object alone, SHA-1
+ * and SHA-256 composite alone. */
 enum s3_cksum_type s3_cksum_type_default(enum s3_cksum k);
 /* See above. */
 bool s3_cksum_type_possible(enum s3_cksum k, enum s3_cksum_type t);

@@ -37,7 +37,8 @@ static void test_values(void **state)
 
 static void test_parse(void **state)
 {
-        static const char *const bad[] = { "", "y/Q5Jg", "y/Q5Jg=", "y/Q5Jg=g", "y/Q5Jh==", "y/Q5J===", "=/Q5Jg==", "y/Q5Jg== ", "y_Q5Jg==", "y/Q5JgAA" };
+        static const char *const bad[] = { "",         "y/Q5Jg",   "y/Q5Jg=",   "y/Q5Jg=g", "y/Q5Jh==",
+                                           "y/Q5J===", "=/Q5Jg==", "y/Q5Jg== ", "y_Q5Jg==", "y/Q5JgAA" };
         unsigned char v[S3_CKSUM_MAX];
         enum s3_cksum k;
         (void)state;
@@ -106,6 +107,7 @@ static void test_parts(void **state)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(test_values), cmocka_unit_test(test_parse), cmocka_unit_test(test_parts) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(test_values), cmocka_unit_test(test_parse),
+                                            cmocka_unit_test(test_parts) };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

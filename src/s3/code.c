@@ -1,4 +1,5 @@
-/* s3/code.c: the tables of s3/code.h. A switch without default makes the compiler ask for a row when base gets a new code. */
+/* s3/code.c: the tables of s3/code.h. A switch without default makes the compiler ask for a row when base gets a new
+ * code. */
 #include "s3/code.h"
 
 #include <stdio.h>
@@ -8,10 +9,9 @@
 static const struct {
         const char *name, *text;
         int status;
-} rows[S3_CODE_COUNT] = {
-        [S3_OK] = { "", "", 200 },
+} rows[S3_CODE_COUNT] = { [S3_OK] = { "", "", 200 },
 #define X(name, code, status, text) [S3_##name] = { code, text, status },
-        S3_CODES(X)
+                          S3_CODES(X)
 #undef X
 };
 

@@ -1,4 +1,5 @@
-/* s3/cors.c: see s3/cors.h. The first rule that fits wins; a rule fits when origin, method and every header that is asked for do. */
+/* s3/cors.c: see s3/cors.h. The first rule that fits wins; a rule fits when origin, method and every header that is
+ * asked for do. */
 #include "s3/cors.h"
 
 #include "s3/read_priv.h"
@@ -7,7 +8,8 @@ static const struct {
         struct str name;
         enum http_method method;
 } methods[] = {
-        { { "GET", 3 }, HTTP_GET }, { { "PUT", 3 }, HTTP_PUT }, { { "POST", 4 }, HTTP_POST }, { { "DELETE", 6 }, HTTP_DELETE }, { { "HEAD", 4 }, HTTP_HEAD },
+        { { "GET", 3 }, HTTP_GET },       { { "PUT", 3 }, HTTP_PUT },   { { "POST", 4 }, HTTP_POST },
+        { { "DELETE", 6 }, HTTP_DELETE }, { { "HEAD", 4 }, HTTP_HEAD },
 };
 
 static bool method_of(struct str s, enum http_method *ret)
@@ -46,27 +48,35 @@ static enum s3_code check_patterns(const struct s3_strs *l, const char *what, st
                 if (l->items[i].n == 0)
                         return s3__read_bad(f, NULL);
                 if (stars(l->items[i]) > 1)
-                        return s3_fault_set(f, S3_INVALID_REQUEST, "%s \"" STR_FMT "\" can not have more than one wildcard.", what, STR_ARG(l->items[i]));
+                        return s3_fault_set(f, S3_INVALID_REQUEST,
+                                            "%s \"" STR_FMT "\" can not have more than one wildcard.", what,
+                                            STR_ARG(l->items[i]));
         }
         return S3_OK;
 }
 
 static enum s3_code read_rule(struct arena *a, const struct xml_node *n, struct s3_cors_rule *r, struct s3_fault *f)
 {
-        static const char *const names[] = { "ID", "AllowedOrigin", "AllowedMethod", "AllowedHeader", "ExposeHeader", "MaxAgeSeconds", NULL };
+        static const char *const names[] = {
+                "ID", "AllowedOrigin", "AllowedMethod", "AllowedHeader", "ExposeHeader", "MaxAgeSeconds", NULL
+        };
         enum s3_code c = s3__read_only(n, names, f);
         if (c != S3_OK)
                 return c;
         *r = (struct s3_cors_rule){ .id = xml_child_text(n, "ID"), .max_age_s = -1 };
-        if (!gather(a, n, "AllowedOrigin", &r->origins) || !gather(a, n, "AllowedHeader", &r->headers) || !gather(a, n, "ExposeHeader", &r->expose))
+        if (!gather(a, n, "AllowedOrigin", &r->origins) || !gather(a, n, "AllowedHeader", &r->headers) ||
+            !gather(a, n, "ExposeHeader", &r->expose))
                 return s3_fault_set(f, S3_SLOW_DOWN, NULL);
-        if ((c = check_patterns(&r->origins, "AllowedOrigin", f)) != S3_OK || (c = check_patterns(&r->headers, "AllowedHeader", f)) != S3_OK)
+        if ((c = check_patterns(&r->origins, "AllowedOrigin", f)) != S3_OK ||
+            (c = check_patterns(&r->headers, "AllowedHeader", f)) != S3_OK)
                 return c;
         for (const struct xml_node *m = xml_child(n, "AllowedMethod"); m != NULL; m = xml_same(m)) {
                 enum http_method method;
                 if (!method_of(str_trim(m->text), &method))
-                        return s3_fault_set(f, S3_INVALID_REQUEST, "Found unsupported HTTP method in CORS config. Unsupported method is " STR_FMT,
-                                            STR_ARG(m->text));
+                        return s3_fault_set(
+                                f, S3_INVALID_REQUEST,
+                                "Found unsupported HTTP method in CORS config. Unsupported method is " STR_FMT,
+                                STR_ARG(m->text));
                 r->methods |= 1u << method;
         }
         struct str age = xml_child_text(n, "MaxAgeSeconds");
@@ -110,7 +120,8 @@ static bool fits(struct str pattern, struct str s, bool nocase)
         struct str tail = pattern, head = str_cut(&tail, '*');
         if (head.n == pattern.n)
                 return same(pattern, s, nocase);
-        return s.n >= head.n + tail.n && same((struct str){ s.p, head.n }, head, nocase) && same(str_skip(s, s.n - tail.n), tail, nocase);
+        return s.n >= head.n + tail.n && same((struct str){ s.p, head.n }, head, nocase) &&
+               same(str_skip(s, s.n - tail.n), tail, nocase);
 }
 
 static const struct str *fitting(const struct s3_strs *l, struct str s, bool nocase)
@@ -121,7 +132,8 @@ static const struct str *fitting(const struct s3_strs *l, struct str s, bool noc
         return NULL;
 }
 
-const struct s3_cors_rule *s3_cors_match(const struct s3_cors *c, struct str origin, enum http_method m, struct str headers)
+const struct s3_cors_rule *s3_cors_match(const struct s3_cors *c, struct str origin, enum http_method m,
+                                         struct str headers)
 {
         for (unsigned i = 0; i < c->n; i++) {
                 const struct s3_cors_rule *r = &c->rules[i];
@@ -175,14 +187,15 @@ void s3_cors_lines(struct buf *b, const struct s3_cors_rule *r, struct str origi
         buf_adds(b, STR("Vary: Origin, Access-Control-Request-Headers, Access-Control-Request-Method\r\n"));
 }
 
-enum s3_code s3_cors_preflight(const struct s3_cors *c, struct str origin, struct str method, struct str headers, struct buf *lines,
-                               struct s3_fault *f)
+enum s3_code s3_cors_preflight(const struct s3_cors *c, struct str origin, struct str method, struct str headers,
+                               struct buf *lines, struct s3_fault *f)
 {
         enum http_method m;
         if (origin.n == 0)
                 return s3_fault_set(f, S3_INVALID_REQUEST, "Insufficient information. Origin request header needed.");
         if (!method_of(method, &m))
-                return s3_fault_set(f, S3_INVALID_REQUEST, "Invalid Access-Control-Request-Method: " STR_FMT, STR_ARG(method));
+                return s3_fault_set(f, S3_INVALID_REQUEST, "Invalid Access-Control-Request-Method: " STR_FMT,
+                                    STR_ARG(method));
         if (c == NULL)
                 return s3_fault_set(f, S3_ACCESS_DENIED, "CORSResponse: CORS is not enabled for this bucket.");
         const struct s3_cors_rule *r = s3_cors_match(c, origin, m, headers);

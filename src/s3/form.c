@@ -1,5 +1,6 @@
-/* s3/form.c: multipart/form-data as a stream (RFC 7578). The stage holds what came and was not used; a part ends at CRLF "--" boundary, so that the stage
- * is never given away up to the last bytes that could begin one. States: FILE_ until the delimiter, then CLOSED; FAILED for ever. */
+/* s3/form.c: multipart/form-data as a stream (RFC 7578). The stage holds what came and was not used; a part ends at
+ * CRLF "--" boundary, so that the stage is never given away up to the last bytes that could begin one. States: FILE_
+ * until the delimiter, then CLOSED; FAILED for ever. */
 #include "s3/post.h"
 
 enum { FIELDS, FILE_, CLOSED, FAILED };
@@ -30,7 +31,8 @@ static struct err *fill(struct s3_form *f, bool *ret_end)
         return NULL;
 }
 
-/* Everything before `end`, which is consumed too; p null: it did not come within `most` bytes. Borrowed until the next call. */
+/* Everything before `end`, which is consumed too; p null: it did not come within `most` bytes. Borrowed until the next
+ * call. */
 static struct err *take_until(struct s3_form *f, struct str end, size_t most, struct str *ret)
 {
         for (;;) {
@@ -139,8 +141,8 @@ static enum s3_code read_part(struct s3_form *f, bool *ret_file, struct s3_fault
         return S3_OK;
 }
 
-enum s3_code s3_form_begin(struct s3_form *f, struct arena *a, struct str content_type, http_body_read_fn *source, void *arg,
-                           struct s3_fault *fault, struct err **ret_err)
+enum s3_code s3_form_begin(struct s3_form *f, struct arena *a, struct str content_type, http_body_read_fn *source,
+                           void *arg, struct s3_fault *fault, struct err **ret_err)
 {
         struct str rest = content_type, first;
         struct str type = str_trim(str_cut(&rest, ';')), boundary = parameter(rest, "boundary");
@@ -151,7 +153,8 @@ enum s3_code s3_form_begin(struct s3_form *f, struct arena *a, struct str conten
         f->max = UINT64_MAX;
         *ret_err = NULL;
         if (!str_eq_nocase(type, STR("multipart/form-data")))
-                return s3_fault_set(fault, S3_PRECONDITION_FAILED, "Bucket POST must be of the enclosure-type multipart/form-data");
+                return s3_fault_set(fault, S3_PRECONDITION_FAILED,
+                                    "Bucket POST must be of the enclosure-type multipart/form-data");
         if (boundary.n == 0 || boundary.n > 70)
                 return malformed(fault, "The boundary of the form is missing or too long");
         memcpy(f->delimiter, "\r\n--", 4);

@@ -1,4 +1,5 @@
-/* s3/lifecycle.c: judging. Of all enabled rules that fit, the one with the earliest date decides; what they delete does not depend on their order. */
+/* s3/lifecycle.c: judging. Of all enabled rules that fit, the one with the earliest date decides; what they delete does
+ * not depend on their order. */
 #include "s3/lifecycle.h"
 
 /* ---- time ---- */
@@ -64,11 +65,12 @@ static bool marker_ends(const struct s3_life_rule *r, const struct s3_life_objec
 {
         if (r->expired_marker)
                 return true;
-        return (r->days != 0 && now_ns >= due_ns(o->modified_ns, r->days, day_ns)) || (r->has_date && now_ns >= r->date_ns);
+        return (r->days != 0 && now_ns >= due_ns(o->modified_ns, r->days, day_ns)) ||
+               (r->has_date && now_ns >= r->date_ns);
 }
 
-enum s3_life_action s3_life_judge(const struct s3_life *l, const struct s3_life_object *o, int64_t now_ns, int64_t day_ns,
-                                  const struct s3_life_rule **ret_rule)
+enum s3_life_action s3_life_judge(const struct s3_life *l, const struct s3_life_object *o, int64_t now_ns,
+                                  int64_t day_ns, const struct s3_life_rule **ret_rule)
 {
         const struct s3_life_rule *by = NULL;
         enum s3_life_action action = S3_LIFE_KEEP;
@@ -97,7 +99,8 @@ bool s3_life_aborts(const struct s3_life *l, struct str key, int64_t initiated_n
 {
         for (unsigned i = 0; i < l->n; i++) {
                 const struct s3_life_rule *r = &l->rules[i];
-                if (r->enabled && r->abort_days != 0 && str_starts(key, r->prefix) && now_ns >= due_ns(initiated_ns, r->abort_days, day_ns))
+                if (r->enabled && r->abort_days != 0 && str_starts(key, r->prefix) &&
+                    now_ns >= due_ns(initiated_ns, r->abort_days, day_ns))
                         return true;
         }
         return false;

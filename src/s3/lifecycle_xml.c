@@ -70,7 +70,9 @@ static enum s3_code read_filter(struct reading *r, const struct xml_node *n, str
 
 static enum s3_code read_days(struct reading *r, struct str text, unsigned *ret)
 {
-        return s3__read_positive(text, ret) ? S3_OK : invalid(r, "A number of days in a lifecycle rule must be a positive integer");
+        return s3__read_positive(text, ret)
+                       ? S3_OK
+                       : invalid(r, "A number of days in a lifecycle rule must be a positive integer");
 }
 
 static enum s3_code read_expiration(struct reading *r, const struct xml_node *n, struct s3_life_rule *rule)
@@ -87,9 +89,10 @@ static enum s3_code read_expiration(struct reading *r, const struct xml_node *n,
                 return rule->date_ns % S3_LIFE_DAY_NS == 0 ? S3_OK : invalid(r, "'Date' must be at midnight GMT");
         }
         rule->expired_marker = str_eq(text, STR("true"));
-        return str_eq(n->first->name, STR("ExpiredObjectDeleteMarker")) && (rule->expired_marker || str_eq(text, STR("false"))) ?
-                       S3_OK :
-                       s3__read_bad(r->f, NULL);
+        return str_eq(n->first->name, STR("ExpiredObjectDeleteMarker")) &&
+                               (rule->expired_marker || str_eq(text, STR("false")))
+                       ? S3_OK
+                       : s3__read_bad(r->f, NULL);
 }
 
 static enum s3_code read_noncurrent(struct reading *r, const struct xml_node *n, struct s3_life_rule *rule)
@@ -128,8 +131,9 @@ static enum s3_code read_element(struct reading *r, const struct xml_node *n, st
         if (str_eq(n->name, STR("NoncurrentVersionExpiration")))
                 return read_noncurrent(r, n, rule);
         if (str_eq(n->name, STR("AbortIncompleteMultipartUpload")))
-                return n->count == 1 && str_eq(n->first->name, STR("DaysAfterInitiation")) ? read_days(r, n->first->text, &rule->abort_days) :
-                                                                                            s3__read_bad(r->f, NULL);
+                return n->count == 1 && str_eq(n->first->name, STR("DaysAfterInitiation"))
+                               ? read_days(r, n->first->text, &rule->abort_days)
+                               : s3__read_bad(r->f, NULL);
         if (str_eq(n->name, STR("Transition")) || str_eq(n->name, STR("NoncurrentVersionTransition")))
                 return s3_fault_set(r->f, S3_NOT_IMPLEMENTED, "Transitions to other storage classes are not supported");
         return s3__read_bad(r->f, NULL);
@@ -145,17 +149,20 @@ static enum s3_code read_rule(struct reading *r, const struct xml_node *n, struc
                 if (c != S3_OK)
                         return c;
         }
-        bool filter = xml_child(n, "Filter") != NULL, acts = rule->days != 0 || rule->has_date || xml_child(n, "Expiration") != NULL ||
+        bool filter = xml_child(n, "Filter") != NULL, acts = rule->days != 0 || rule->has_date ||
+                                                             xml_child(n, "Expiration") != NULL ||
                                                              rule->noncurrent_days != 0 || rule->abort_days != 0;
         if (xml_child(n, "Status") == NULL || filter == rule->old_prefix || !acts)
                 return s3__read_bad(r->f, NULL);
         bool narrow = rule->tags.n != 0 || rule->has_greater || rule->has_less;
         if (narrow && (rule->abort_days != 0 || rule->expired_marker))
                 return s3_fault_set(r->f, S3_INVALID_REQUEST,
-                                    "AbortIncompleteMultipartUpload and ExpiredObjectDeleteMarker cannot be specified with Tags or sizes");
-        return rule->has_greater && rule->has_less && rule->less <= rule->greater ?
-                       s3_fault_set(r->f, S3_INVALID_REQUEST, "ObjectSizeLessThan has to be a value greater than ObjectSizeGreaterThan") :
-                       S3_OK;
+                                    "AbortIncompleteMultipartUpload and ExpiredObjectDeleteMarker cannot be specified "
+                                    "with Tags or sizes");
+        return rule->has_greater && rule->has_less && rule->less <= rule->greater
+                       ? s3_fault_set(r->f, S3_INVALID_REQUEST,
+                                      "ObjectSizeLessThan has to be a value greater than ObjectSizeGreaterThan")
+                       : S3_OK;
 }
 
 enum s3_code s3_life_read(struct arena *a, struct str text, struct s3_life *ret, struct s3_fault *f)
@@ -176,7 +183,8 @@ enum s3_code s3_life_read(struct arena *a, struct str text, struct s3_life *ret,
                 if ((c = read_rule(&r, n, rule)) != S3_OK)
                         return c;
                 if (rule->id.n == 0)
-                        rule->id = str_printf(a, "rule-%u-%016llx", l.n + 1, (unsigned long long)hash_xxh64(text.p, text.n, l.n));
+                        rule->id = str_printf(a, "rule-%u-%016llx", l.n + 1,
+                                              (unsigned long long)hash_xxh64(text.p, text.n, l.n));
                 if (rule->id.p == NULL)
                         return s3_fault_set(f, S3_SLOW_DOWN, NULL);
                 for (unsigned i = 0; i < l.n; i++)

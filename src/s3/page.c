@@ -1,5 +1,6 @@
-/* s3/page.c: see s3/page.h. The walk: find a name, leave if it is beyond the prefix; if the delimiter is in the rest, it is a common prefix, and the next
- * name wanted is the first beyond that; else it is an entry, and the next one wanted is its successor. One more look-up tells whether there is more. */
+/* s3/page.c: see s3/page.h. The walk: find a name, leave if it is beyond the prefix; if the delimiter is in the rest,
+ * it is a common prefix, and the next name wanted is the first beyond that; else it is an entry, and the next one
+ * wanted is its successor. One more look-up tells whether there is more. */
 #include "s3/page.h"
 
 #include "base/buf.h"
@@ -81,7 +82,8 @@ static struct err *walk(struct walk *w)
         return NULL;
 }
 
-struct err *s3_page(const struct s3_page_ask *ask, const struct s3_page_io *io, void *arg, struct arena *a, struct s3_page_end *ret)
+struct err *s3_page(const struct s3_page_ask *ask, const struct s3_page_io *io, void *arg, struct arena *a,
+                    struct s3_page_end *ret)
 {
         struct walk w = { .ask = ask, .io = io, .arg = arg, .from = BUF_INIT, .last = BUF_INIT };
         struct err *e = walk(&w);

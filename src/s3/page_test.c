@@ -1,4 +1,5 @@
-/* Pages of listings against an oracle: random names, prefixes, delimiters and page sizes; every way to go on; and the cost in look-ups. */
+/* Pages of listings against an oracle: random names, prefixes, delimiters and page sizes; every way to go on; and the
+ * cost in look-ups. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -116,12 +117,14 @@ static unsigned oracle(const struct world *w, struct str pre, struct str delimit
 static void test_random(void **state)
 {
         static struct world w;
-        static const char *const delimiters[] = { "", "/", "-", "a/", "//" }, *const prefixes[] = { "", "a", "a/", "b-", "/", "zz" };
+        static const char *const delimiters[] = { "", "/", "-", "a/", "//" }, *const prefixes[] = { "",   "a", "a/",
+                                                                                                    "b-", "/", "zz" };
         uint64_t seed = 7;
         (void)state;
         for (unsigned turn = 0; turn < 60; turn++) {
                 make_world(&w, &seed);
-                struct str d = str_of(delimiters[(seed = hash_mix(seed)) % ARRAY_LEN(delimiters)]), p = str_of(prefixes[(seed = hash_mix(seed)) % ARRAY_LEN(prefixes)]);
+                struct str d = str_of(delimiters[(seed = hash_mix(seed)) % ARRAY_LEN(delimiters)]),
+                           p = str_of(prefixes[(seed = hash_mix(seed)) % ARRAY_LEN(prefixes)]);
                 unsigned max = 1 + (unsigned)((seed = hash_mix(seed)) % 9), pages = 0, total = 0;
                 bool tokens = turn % 2 != 0;
                 AUTO_ARENA struct arena a;
@@ -140,7 +143,8 @@ static void test_random(void **state)
                         total += end.count;
                         pages++;
                         if (tokens)
-                                assert_true(!end.truncated || s3_page_from_token(&a, s3_page_token(&a, &end), &ask.from, &f) == S3_OK);
+                                assert_true(!end.truncated ||
+                                            s3_page_from_token(&a, s3_page_token(&a, &end), &ask.from, &f) == S3_OK);
                         else
                                 ask.from = s3_page_from_marker(&a, end.last, p, d);
                 } while (end.truncated);
@@ -153,7 +157,8 @@ static void test_random(void **state)
         }
 }
 
-/* A marker in the midst of a common prefix leaves the prefix in the page, as long as names behind the marker belong to it. */
+/* A marker in the midst of a common prefix leaves the prefix in the page, as long as names behind the marker belong to
+ * it. */
 static void test_markers(void **state)
 {
         static struct world w;
@@ -165,12 +170,19 @@ static void test_markers(void **state)
         }
         static const struct {
                 const char *marker, *want;
-        } cases[] = { { "", "k:a\np:d/\nk:e\np:f/\n" }, { "a", "p:d/\nk:e\np:f/\n" }, { "d", "p:d/\nk:e\np:f/\n" }, { "d/", "k:e\np:f/\n" },
-                      { "d/1", "p:d/\nk:e\np:f/\n" }, { "d/2", "k:e\np:f/\n" }, { "f/", "" }, { "zzz", "" } };
+        } cases[] = { { "", "k:a\np:d/\nk:e\np:f/\n" },
+                      { "a", "p:d/\nk:e\np:f/\n" },
+                      { "d", "p:d/\nk:e\np:f/\n" },
+                      { "d/", "k:e\np:f/\n" },
+                      { "d/1", "p:d/\nk:e\np:f/\n" },
+                      { "d/2", "k:e\np:f/\n" },
+                      { "f/", "" },
+                      { "zzz", "" } };
         for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
                 AUTO_ARENA struct arena a;
                 arena_init(&a, 4096, 1 << 20);
-                struct s3_page_ask ask = { STR(""), STR("/"), s3_page_from_marker(&a, str_of(cases[i].marker), STR(""), STR("/")), 100 };
+                struct s3_page_ask ask = { STR(""), STR("/"),
+                                           s3_page_from_marker(&a, str_of(cases[i].marker), STR(""), STR("/")), 100 };
                 struct s3_page_end end;
                 buf_clear(&w.out);
                 w.from_n = 0;
@@ -229,6 +241,7 @@ static void test_versions(void **state)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(test_random), cmocka_unit_test(test_markers), cmocka_unit_test(test_versions) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(test_random), cmocka_unit_test(test_markers),
+                                            cmocka_unit_test(test_versions) };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* s3/policy.c: evaluating a parsed policy, canned ACLs, and how the two and ownership decide together. Nothing allocates; nothing fails. */
+/* s3/policy.c: evaluating a parsed policy, canned ACLs, and how the two and ownership decide together. Nothing
+ * allocates; nothing fails. */
 #include "s3/policy_priv.h"
 
 /* Patterns of actions know no case. */
@@ -118,15 +119,16 @@ bool s3_policy_asks(const struct s3_policy *p, enum s3_condition c)
 
 static bool reads(enum s3_op op)
 {
-        return op == S3_OP_HEAD_BUCKET || op == S3_OP_LIST_OBJECTS || op == S3_OP_LIST_OBJECTS_V2 || op == S3_OP_LIST_VERSIONS ||
-               op == S3_OP_LIST_UPLOADS || op == S3_OP_GET_OBJECT || op == S3_OP_HEAD_OBJECT || op == S3_OP_GET_ATTRIBUTES;
+        return op == S3_OP_HEAD_BUCKET || op == S3_OP_LIST_OBJECTS || op == S3_OP_LIST_OBJECTS_V2 ||
+               op == S3_OP_LIST_VERSIONS || op == S3_OP_LIST_UPLOADS || op == S3_OP_GET_OBJECT ||
+               op == S3_OP_HEAD_OBJECT || op == S3_OP_GET_ATTRIBUTES;
 }
 
 static bool writes(enum s3_op op)
 {
-        return op == S3_OP_PUT_OBJECT || op == S3_OP_COPY_OBJECT || op == S3_OP_POST_OBJECT || op == S3_OP_DELETE_OBJECT ||
-               op == S3_OP_DELETE_OBJECTS || op == S3_OP_CREATE_UPLOAD || op == S3_OP_UPLOAD_PART || op == S3_OP_UPLOAD_PART_COPY ||
-               op == S3_OP_COMPLETE_UPLOAD;
+        return op == S3_OP_PUT_OBJECT || op == S3_OP_COPY_OBJECT || op == S3_OP_POST_OBJECT ||
+               op == S3_OP_DELETE_OBJECT || op == S3_OP_DELETE_OBJECTS || op == S3_OP_CREATE_UPLOAD ||
+               op == S3_OP_UPLOAD_PART || op == S3_OP_UPLOAD_PART_COPY || op == S3_OP_COMPLETE_UPLOAD;
 }
 
 bool s3_acl_allows(enum s3_acl acl, enum s3_op op, bool authenticated)

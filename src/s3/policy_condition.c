@@ -1,7 +1,8 @@
 /* s3/policy_condition.c: operators of conditions: how they are called, what they take, when they hold. Pure.
  *
- * A key without a value makes a condition false, but a negated one true; "…IfExists" makes it true in any case. With several values of the request,
- * ForAllValues asks all of them and is true for none; everything else is content with one. */
+ * A key without a value makes a condition false, but a negated one true; "…IfExists" makes it true in any case. With
+ * several values of the request, ForAllValues asks all of them and is true for none; everything else is content with
+ * one. */
 #include <arpa/inet.h>
 #include <stdio.h>
 
@@ -34,9 +35,9 @@ static bool parse_compare(struct str s, struct s3__condition *c)
                 enum s3__compare compare;
                 bool negated;
         } rows[] = {
-                { "Equals", COMPARE_EQ, false },           { "NotEquals", COMPARE_EQ, true },
-                { "LessThan", COMPARE_LT, false },         { "LessThanEquals", COMPARE_LE, false },
-                { "GreaterThan", COMPARE_GT, false },      { "GreaterThanEquals", COMPARE_GE, false },
+                { "Equals", COMPARE_EQ, false },      { "NotEquals", COMPARE_EQ, true },
+                { "LessThan", COMPARE_LT, false },    { "LessThanEquals", COMPARE_LE, false },
+                { "GreaterThan", COMPARE_GT, false }, { "GreaterThanEquals", COMPARE_GE, false },
         };
         for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
                 if (str_eq(s, str_of(rows[i].name))) {
@@ -164,7 +165,8 @@ bool s3__operator_takes(const struct s3__condition *c, struct str value)
                 return network(value, net, &bits);
         case KIND_BOOL:
         case KIND_NULL:
-                return value.n != 0 && (str_eq_nocase(value, STR("true")) || str_eq_nocase(value, STR("false"))) && str_bool(value, &b);
+                return value.n != 0 && (str_eq_nocase(value, STR("true")) || str_eq_nocase(value, STR("false"))) &&
+                       str_bool(value, &b);
         }
         return false;
 }
@@ -220,7 +222,8 @@ static bool fits(const struct s3__condition *c, struct str have)
 
 /* ---- the request ---- */
 
-static bool value_of(const struct s3_ask *q, const struct s3__condition *c, unsigned i, char text[static 32], struct str *ret)
+static bool value_of(const struct s3_ask *q, const struct s3__condition *c, unsigned i, char text[static 32],
+                     struct str *ret)
 {
         if (c->key == S3_C_CURRENT_TIME || c->key == S3_C_EPOCH_TIME) {
                 if (i != 0)
@@ -228,7 +231,8 @@ static bool value_of(const struct s3_ask *q, const struct s3__condition *c, unsi
                 if (c->key == S3_C_CURRENT_TIME)
                         *ret = str_of(s3_when_iso_text(q->now_ns, text));
                 else
-                        *ret = (struct str){ text, (size_t)snprintf(text, 32, "%lld", (long long)(q->now_ns / INT64_C(1000000000))) };
+                        *ret = (struct str){ text, (size_t)snprintf(text, 32, "%lld",
+                                                                    (long long)(q->now_ns / INT64_C(1000000000))) };
                 return true;
         }
         return q->value != NULL && q->value(q->arg, c->key, c->tag, i, ret);

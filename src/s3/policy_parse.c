@@ -1,4 +1,5 @@
-/* s3/policy_parse.c: a policy's text into statements. The JSON tree is walked once and copied into the arena; whatever the walk does not know is refused. */
+/* s3/policy_parse.c: a policy's text into statements. The JSON tree is walked once and copied into the arena; whatever
+ * the walk does not know is refused. */
 #include "base/json.h"
 #include "s3/policy_priv.h"
 
@@ -83,8 +84,7 @@ static enum s3_code read_principal(struct parsing *p, const json_t *j, struct s3
         s->users.items = arena_alloc(p->a, max * sizeof(*s->users.items));
         if (s->users.items == NULL)
                 return short_of_memory(p);
-        json_object_foreach((json_t *)(uintptr_t)j, kind, value)
-        {
+        json_object_foreach((json_t *)(uintptr_t)j, kind, value) {
                 struct s3__list l;
                 if (strcmp(kind, "AWS") != 0 && strcmp(kind, "CanonicalUser") != 0)
                         return bad(p, "Invalid principal in policy");
@@ -121,7 +121,8 @@ static enum s3_code read_resources(struct parsing *p, const json_t *j, struct s3
 {
         enum s3_code c = read_list(p, j, false, &s->resources);
         for (unsigned i = 0; c == S3_OK && i < s->resources.n; i++)
-                if (!str_eq(s->resources.items[i], STR("*")) && !str_starts(s->resources.items[i], STR("arn:aws:s3:::")))
+                if (!str_eq(s->resources.items[i], STR("*")) &&
+                    !str_starts(s->resources.items[i], STR("arn:aws:s3:::")))
                         return bad(p, "Policy has invalid resource");
         return c;
 }
@@ -172,13 +173,11 @@ static enum s3_code read_conditions(struct parsing *p, const json_t *j, struct s
         s->conditions = arena_alloc(p->a, max * sizeof(*s->conditions));
         if (s->conditions == NULL)
                 return short_of_memory(p);
-        json_object_foreach((json_t *)(uintptr_t)j, op, keys)
-        {
+        json_object_foreach((json_t *)(uintptr_t)j, op, keys) {
                 struct s3__condition c = { .kind = KIND_STRING };
                 if (!json_is_object(keys) || !s3__operator_parse(str_of(op), &c))
                         return bad(p, "Policy has an invalid condition operator");
-                json_object_foreach(keys, key, values)
-                {
+                json_object_foreach(keys, key, values) {
                         enum s3_code code = read_condition(p, &c, key, values);
                         if (code != S3_OK)
                                 return code;
@@ -190,9 +189,11 @@ static enum s3_code read_conditions(struct parsing *p, const json_t *j, struct s
 
 /* ---- statements ---- */
 
-static enum s3_code read_element(struct parsing *p, const char *name, const json_t *j, struct s3__statement *s, unsigned *seen)
+static enum s3_code read_element(struct parsing *p, const char *name, const json_t *j, struct s3__statement *s,
+                                 unsigned *seen)
 {
-        static const char *const names[] = { "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition" };
+        static const char *const names[] = { "Sid",       "Effect",   "Principal",   "NotPrincipal", "Action",
+                                             "NotAction", "Resource", "NotResource", "Condition" };
         static const unsigned parts[] = { 1, 2, 4, 4, 8, 8, 16, 16, 32 };
         unsigned i = 0;
         while (i < ARRAY_LEN(names) && strcmp(names[i], name) != 0)
@@ -233,13 +234,13 @@ static enum s3_code read_statement(struct parsing *p, const json_t *j, struct s3
         *s = (struct s3__statement){ .allow = false };
         if (!json_is_object(j))
                 return bad(p, "Statement must be an object");
-        json_object_foreach((json_t *)(uintptr_t)j, name, value)
-        {
+        json_object_foreach((json_t *)(uintptr_t)j, name, value) {
                 enum s3_code c = read_element(p, name, value, s, &seen);
                 if (c != S3_OK)
                         return c;
         }
-        return (seen & 30) == 30 ? S3_OK : bad(p, "Missing required field: Effect, Principal, Action and Resource are needed");
+        return (seen & 30) == 30 ? S3_OK
+                                 : bad(p, "Missing required field: Effect, Principal, Action and Resource are needed");
 }
 
 static enum s3_code read_policy(struct parsing *p, const json_t *j, struct s3_policy *ret)
@@ -248,8 +249,7 @@ static enum s3_code read_policy(struct parsing *p, const json_t *j, struct s3_po
         json_t *value;
         if (!json_is_object(j))
                 return bad(p, "Policies must be valid JSON and the first byte must be '{'");
-        json_object_foreach((json_t *)(uintptr_t)j, name, value)
-        {
+        json_object_foreach((json_t *)(uintptr_t)j, name, value) {
                 if (strcmp(name, "Version") == 0) {
                         if (!str_eq(json_str(value), STR("2012-10-17")) && !str_eq(json_str(value), STR("2008-10-17")))
                                 return bad(p, "The policy must contain a valid version string");
@@ -268,7 +268,8 @@ static enum s3_code read_policy(struct parsing *p, const json_t *j, struct s3_po
         if (ret->statements == NULL)
                 return short_of_memory(p);
         for (; ret->n < n; ret->n++) {
-                enum s3_code c = read_statement(p, json_is_array(list) ? json_array_get(list, ret->n) : list, &ret->statements[ret->n]);
+                enum s3_code c = read_statement(p, json_is_array(list) ? json_array_get(list, ret->n) : list,
+                                                &ret->statements[ret->n]);
                 if (c != S3_OK)
                         return c;
         }
@@ -282,7 +283,8 @@ enum s3_code s3_policy_parse(struct arena *a, struct str text, const struct s3_p
         struct err *e = json_parse(text, S3_POLICY_MAX, &j);
         if (e != NULL) {
                 err_free(e);
-                return text.n > S3_POLICY_MAX ? bad(&p, "Policy exceeds the maximum allowed size") : bad(&p, "Policies must be valid JSON");
+                return text.n > S3_POLICY_MAX ? bad(&p, "Policy exceeds the maximum allowed size")
+                                              : bad(&p, "Policies must be valid JSON");
         }
         struct s3_policy *policy = arena_new(a, struct s3_policy);
         if (policy == NULL)

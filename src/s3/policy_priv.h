@@ -23,8 +23,8 @@ struct s3__condition {
 struct s3__statement {
         bool allow;
         bool not_principal, not_action, not_resource;
-        bool everybody;                 /* "*" */
-        struct s3__list users;          /* names */
+        bool everybody;        /* "*" */
+        struct s3__list users; /* names */
         struct s3__list actions, resources;
         struct s3__condition *conditions;
         unsigned nconditions;

@@ -1,5 +1,6 @@
-/* s3/post_policy.c: the policy of a form against its fields. Each condition must hold, and each field must be named by one, so that who has the form can not
- * add to it. Names of fields and operators know no case; the document's own words do. */
+/* s3/post_policy.c: the policy of a form against its fields. Each condition must hold, and each field must be named by
+ * one, so that who has the form can not add to it. Names of fields and operators know no case; the document's own words
+ * do. */
 #include "base/json.h"
 #include "s3/post.h"
 #include "s3/when.h"
@@ -52,7 +53,8 @@ static bool number(const json_t *v, uint64_t *ret)
 
 static enum s3_code judge_list(struct judging *j, const json_t *c)
 {
-        struct str op = json_str(json_array_get(c, 0)), name = json_str(json_array_get(c, 1)), want = json_str(json_array_get(c, 2));
+        struct str op = json_str(json_array_get(c, 0)), name = json_str(json_array_get(c, 1)),
+                   want = json_str(json_array_get(c, 2));
         if (json_array_size(c) != 3 || op.p == NULL)
                 return bad(j, "a condition must be an object or a list of three");
         if (str_eq_nocase(op, STR("content-length-range"))) {
@@ -76,8 +78,7 @@ static enum s3_code judge_condition(struct judging *j, const json_t *c)
                 return judge_list(j, c);
         if (!json_is_object(c) || json_object_size(c) == 0)
                 return bad(j, "a condition must be an object or a list of three");
-        json_object_foreach((json_t *)(uintptr_t)c, name, want)
-        {
+        json_object_foreach((json_t *)(uintptr_t)c, name, want) {
                 if (!json_is_string(want))
                         return bad(j, "a condition's value must be a string");
                 struct str have = value_of(j, str_of(name));
@@ -117,8 +118,8 @@ static enum s3_code judge(struct judging *j, const json_t *doc, int64_t now_ns)
         return j->bucket_named ? S3_OK : denied(j, "Extra input fields: ", STR("bucket"));
 }
 
-enum s3_code s3_post_policy(struct str policy, const struct s3_form *f, struct str bucket, int64_t now_ns, struct s3_post_limits *ret,
-                            struct s3_fault *fault)
+enum s3_code s3_post_policy(struct str policy, const struct s3_form *f, struct str bucket, int64_t now_ns,
+                            struct s3_post_limits *ret, struct s3_fault *fault)
 {
         struct judging j = { .form = f, .bucket = bucket, .limits = { 0, UINT64_MAX }, .f = fault };
         AUTO_JSON json_t *doc = NULL;

@@ -28,7 +28,9 @@ static struct err *give(void *arg, void *p, size_t n, size_t *ret_n)
 
 #define B "--XyZ\r\n"
 #define FIELD(name, value) B "Content-Disposition: form-data; name=\"" name "\"\r\n\r\n" value "\r\n"
-#define FILE_HEAD B "Content-Disposition: form-data; name=\"file\"; filename=\"C:\\dir\\a;b.txt\"\r\nContent-Type: text/plain\r\n\r\n"
+#define FILE_HEAD                                                                                          \
+        B "Content-Disposition: form-data; name=\"file\"; filename=\"C:\\dir\\a;b.txt\"\r\nContent-Type: " \
+          "text/plain\r\n\r\n"
 #define END "\r\n--XyZ--\r\n"
 #define TYPE "multipart/form-data; boundary=XyZ"
 
@@ -73,7 +75,8 @@ static void test_good(void **state)
         (void)state;
         AUTO_BUF struct buf in = BUF_INIT;
         AUTO_BUF struct buf out = BUF_INIT;
-        buf_adds(&in, STR(FIELD("kEy", "up/${filename}") FIELD("acl", "") FIELD("x-amz-meta-a", "two\r\nlines") FILE_HEAD));
+        buf_adds(&in,
+                 STR(FIELD("kEy", "up/${filename}") FIELD("acl", "") FIELD("x-amz-meta-a", "two\r\nlines") FILE_HEAD));
         buf_adds(&in, str_of(content));
         buf_adds(&in, STR(END));
         for (size_t step = 1; step < in.n + 10; step += step < 40 ? 1 : 37) {
@@ -85,7 +88,8 @@ static void test_good(void **state)
                 assert_true(str_eq(form.file_type, STR("text/plain")));
         }
         size_t n = sizeof(content) - 1;
-        assert_int_equal(read_form("Multipart/Form-Data; charset=utf-8; boundary=\"XyZ\"", buf_str(&in), 9, n, n, &out), S3_OK);
+        assert_int_equal(read_form("Multipart/Form-Data; charset=utf-8; boundary=\"XyZ\"", buf_str(&in), 9, n, n, &out),
+                         S3_OK);
         assert_int_equal(read_form(TYPE, buf_str(&in), 9, n + 1, 100, &out), S3_ENTITY_TOO_SMALL);
         assert_true(out.n < n);
         assert_int_equal(read_form(TYPE, buf_str(&in), 9, 0, n - 1, &out), S3_ENTITY_TOO_LARGE);
@@ -143,33 +147,48 @@ static void test_policy(void **state)
                 const char *policy;
                 enum s3_code want;
         } cases[] = {
-                { POLICY(BUCKET ",[\"starts-with\",\"$key\",\"user/\"],{\"acl\":\"private\"},[\"content-length-range\",1,\"10\"]"), S3_OK },
+                { POLICY(BUCKET ",[\"starts-with\",\"$key\",\"user/"
+                                "\"],{\"acl\":\"private\"},[\"content-length-range\",1,\"10\"]"),
+                  S3_OK },
                 { POLICY("{\"bUcKeT\":\"b\"},[\"StArTs-WiTh\",\"$KeY\",\"\"],[\"eq\",\"$AcL\",\"private\"]"), S3_OK },
                 { POLICY(BUCKET ",[\"starts-with\",\"$key\",\"other/\"],{\"acl\":\"private\"}"), S3_ACCESS_DENIED },
                 { POLICY(BUCKET ",[\"starts-with\",\"$key\",\"\"],{\"acl\":\"Private\"}"), S3_ACCESS_DENIED },
-                { POLICY(BUCKET ",[\"starts-with\",\"$key\",\"\"]"), S3_ACCESS_DENIED },                                                /* acl is not named */
-                { POLICY("[\"starts-with\",\"$key\",\"\"],{\"acl\":\"private\"}"), S3_ACCESS_DENIED },                                   /* nor is the bucket */
-                { POLICY("{\"bucket\":\"c\"},[\"starts-with\",\"$key\",\"\"],{\"acl\":\"private\"}"), S3_ACCESS_DENIED },
-                { POLICY(BUCKET ",[\"starts-with\",\"$key\",\"\"],{\"acl\":\"private\"},[\"starts-with\",\"$x-amz-meta-foo\",\"bar\"]"), S3_ACCESS_DENIED },
-                { POLICY(BUCKET ",[\"starts-with\",\"$key\",\"\"],{\"acl\":\"private\"},[\"content-length-range\",0]"), S3_INVALID_POLICY_DOCUMENT },
-                { POLICY(BUCKET ",[\"starts-with\",\"$key\",\"\"],{\"acl\":\"private\"},[\"content-length-range\",-1,0]"), S3_INVALID_POLICY_DOCUMENT },
+                { POLICY(BUCKET ",[\"starts-with\",\"$key\",\"\"]"), S3_ACCESS_DENIED }, /* acl is not named */
+                { POLICY("[\"starts-with\",\"$key\",\"\"],{\"acl\":\"private\"}"),
+                  S3_ACCESS_DENIED }, /* nor is the bucket */
+                { POLICY("{\"bucket\":\"c\"},[\"starts-with\",\"$key\",\"\"],{\"acl\":\"private\"}"),
+                  S3_ACCESS_DENIED },
+                { POLICY(BUCKET ",[\"starts-with\",\"$key\",\"\"],{\"acl\":\"private\"},[\"starts-with\",\"$x-amz-meta-"
+                                "foo\",\"bar\"]"),
+                  S3_ACCESS_DENIED },
+                { POLICY(BUCKET ",[\"starts-with\",\"$key\",\"\"],{\"acl\":\"private\"},[\"content-length-range\",0]"),
+                  S3_INVALID_POLICY_DOCUMENT },
+                { POLICY(BUCKET
+                         ",[\"starts-with\",\"$key\",\"\"],{\"acl\":\"private\"},[\"content-length-range\",-1,0]"),
+                  S3_INVALID_POLICY_DOCUMENT },
                 { POLICY(BUCKET ",[\"ends-with\",\"$key\",\"\"],{\"acl\":\"private\"}"), S3_INVALID_POLICY_DOCUMENT },
                 { POLICY(""), S3_INVALID_POLICY_DOCUMENT },
                 { "{\"expiration\":\"2030-01-01T12:00:00.000Z\"}", S3_INVALID_POLICY_DOCUMENT },
-                { "{\"expiration\":\"2030-01-01T12:00:00.000Z\",\"CONDITIONS\":[" BUCKET "]}", S3_INVALID_POLICY_DOCUMENT },
-                { "{\"EXPIRATION\":\"2030-01-01T12:00:00.000Z\",\"conditions\":[" BUCKET "]}", S3_INVALID_POLICY_DOCUMENT },
+                { "{\"expiration\":\"2030-01-01T12:00:00.000Z\",\"CONDITIONS\":[" BUCKET "]}",
+                  S3_INVALID_POLICY_DOCUMENT },
+                { "{\"EXPIRATION\":\"2030-01-01T12:00:00.000Z\",\"conditions\":[" BUCKET "]}",
+                  S3_INVALID_POLICY_DOCUMENT },
                 { "{\"expiration\":\"2030-01-01 12:00:00\",\"conditions\":[" BUCKET "]}", S3_INVALID_POLICY_DOCUMENT },
                 { "{\"expiration\":\"2020-01-01T12:00:00.000Z\",\"conditions\":[" BUCKET "]}", S3_ACCESS_DENIED },
                 { "", S3_INVALID_POLICY_DOCUMENT },
         };
         (void)state;
         AUTO_BUF struct buf out = BUF_INIT;
-        assert_int_equal(read_form(TYPE, STR(FIELD("key", "user/k") FIELD("acl", "private") FIELD("policy", "p") FIELD("X-Amz-Signature", "s") FIELD("x-ignore-me", "1")
-                                             FILE_HEAD "x" END), 99, 0, 9, &out), S3_OK);
+        assert_int_equal(read_form(TYPE,
+                                   STR(FIELD("key", "user/k") FIELD("acl", "private") FIELD("policy", "p") FIELD(
+                                           "X-Amz-Signature", "s") FIELD("x-ignore-me", "1") FILE_HEAD "x" END),
+                                   99, 0, 9, &out),
+                         S3_OK);
         for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
                 struct s3_post_limits l = { 7, 7 };
                 struct s3_fault f;
-                enum s3_code c = s3_post_policy(str_of(cases[i].policy), &form, STR("b"), INT64_C(1700000000) * 1000000000, &l, &f);
+                enum s3_code c = s3_post_policy(str_of(cases[i].policy), &form, STR("b"),
+                                                INT64_C(1700000000) * 1000000000, &l, &f);
                 if (c != cases[i].want)
                         fail_msg("case %zu: %s %s", i, s3_code_name(c), f.text);
                 if (i == 0)
@@ -179,7 +198,8 @@ static void test_policy(void **state)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(test_good), cmocka_unit_test(test_refused), cmocka_unit_test(test_policy) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(test_good), cmocka_unit_test(test_refused),
+                                            cmocka_unit_test(test_policy) };
         arena_init(&arena, 4096, 1 << 20);
         int r = cmocka_run_group_tests(tests, NULL, NULL);
         arena_fini(&arena);

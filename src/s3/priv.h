@@ -17,10 +17,11 @@ struct s3__canon {
 };
 enum s3__canon_result { CANON_OK, CANON_BAD_ESCAPE, CANON_NO_HEADER, CANON_NO_MEMORY };
 /* Digest of the canonical request; its text is appended to `copy` when that is not null. */
-enum s3__canon_result s3__canon_digest(const struct s3__canon *c, struct arena *a, unsigned char ret[static 32], struct buf *copy);
+enum s3__canon_result s3__canon_digest(const struct s3__canon *c, struct arena *a, unsigned char ret[static 32],
+                                       struct buf *copy);
 /* hex(HMAC(key, "AWS4-HMAC-SHA256" date scope hex(digest))). */
-void s3__sign_digest(const struct hash_hmac_key *key, const char *date, const char *scope, const unsigned char digest[static 32],
-                     char ret[static S3_SIGNATURE_CHARS + 1]);
+void s3__sign_digest(const struct hash_hmac_key *key, const char *date, const char *scope,
+                     const unsigned char digest[static 32], char ret[static S3_SIGNATURE_CHARS + 1]);
 /* Appends the canonical encoding of decoded bytes: all but unreserved characters as %XX, '/' too unless kept. */
 void s3__encode(struct buf *b, struct str s, bool keep_slash);
 

@@ -1,4 +1,5 @@
-/* s3/read.c: what all readers share, and the documents about objects: Delete, CompleteMultipartUpload, Tagging, Retention, LegalHold. */
+/* s3/read.c: what all readers share, and the documents about objects: Delete, CompleteMultipartUpload, Tagging,
+ * Retention, LegalHold. */
 #include "s3/read.h"
 
 #include "net/http_parse.h"
@@ -15,7 +16,8 @@ enum s3_code s3__read_bad(struct s3_fault *f, const char *text)
         return s3_fault_set(f, S3_MALFORMED_XML, text != NULL ? "%s" : NULL, text);
 }
 
-enum s3_code s3__read_root(struct arena *a, struct str text, const char *name, size_t max, const struct xml_node **ret, struct s3_fault *f)
+enum s3_code s3__read_root(struct arena *a, struct str text, const char *name, size_t max, const struct xml_node **ret,
+                           struct s3_fault *f)
 {
         const struct xml_limits limits = { max, DEPTH_MAX, NODES_MAX };
         struct err *e = xml_parse(a, text, &limits, ret);
@@ -65,7 +67,8 @@ static enum s3_code read_delete_key(const struct xml_node *n, struct s3_delete_k
         enum s3_code c = s3__read_only(n, names, f);
         if (c != S3_OK)
                 return c;
-        *ret = (struct s3_delete_key){ xml_child_text(n, "Key"), xml_child_text(n, "VersionId"), xml_child_text(n, "ETag") };
+        *ret = (struct s3_delete_key){ xml_child_text(n, "Key"), xml_child_text(n, "VersionId"),
+                                       xml_child_text(n, "ETag") };
         if (ret->version_id.n == 0)
                 ret->version_id = STR_NONE;
         return ret->key.n == 0 || n->count > 3 || s3__read_count(n, "Key") != 1 ? s3__read_bad(f, NULL) : S3_OK;
@@ -176,18 +179,21 @@ static enum s3_code check_tags(const struct s3_tags *t, unsigned most, struct s3
         if (t->n > most)
                 return s3_fault_set(f, S3_INVALID_TAG, "There can be at most %u tags", most);
         for (unsigned i = 0; i < t->n; i++) {
-                if (t->tags[i].key.n == 0 || !tag_text_ok(t->tags[i].key, 128) || str_starts(t->tags[i].key, STR("aws:")))
+                if (t->tags[i].key.n == 0 || !tag_text_ok(t->tags[i].key, 128) ||
+                    str_starts(t->tags[i].key, STR("aws:")))
                         return s3_fault_set(f, S3_INVALID_TAG, "The TagKey you have provided is invalid");
                 if (!tag_text_ok(t->tags[i].value, 256))
                         return s3_fault_set(f, S3_INVALID_TAG, "The TagValue you have provided is invalid");
                 for (unsigned j = 0; j < i; j++)
                         if (str_eq(t->tags[i].key, t->tags[j].key))
-                                return s3_fault_set(f, S3_INVALID_TAG, "Cannot provide multiple Tags with the same key");
+                                return s3_fault_set(f, S3_INVALID_TAG,
+                                                    "Cannot provide multiple Tags with the same key");
         }
         return S3_OK;
 }
 
-enum s3_code s3__read_tags(struct arena *a, const struct xml_node *n, unsigned most, struct s3_tags *ret, struct s3_fault *f)
+enum s3_code s3__read_tags(struct arena *a, const struct xml_node *n, unsigned most, struct s3_tags *ret,
+                           struct s3_fault *f)
 {
         static const char *const names[] = { "Tag", NULL }, *const inner[] = { "Key", "Value", NULL };
         enum s3_code c = s3__read_only(n, names, f);
@@ -219,7 +225,8 @@ enum s3_code s3_read_tagging(struct arena *a, struct str text, unsigned most, st
         return s3__read_tags(a, root->first, most, ret, f);
 }
 
-enum s3_code s3_read_tagging_header(struct arena *a, struct str value, unsigned most, struct s3_tags *ret, struct s3_fault *f)
+enum s3_code s3_read_tagging_header(struct arena *a, struct str value, unsigned most, struct s3_tags *ret,
+                                    struct s3_fault *f)
 {
         struct str rest = value, k, v;
         struct s3_tags t = { .n = 0 };
@@ -239,7 +246,9 @@ enum s3_code s3_read_tagging_header(struct arena *a, struct str value, unsigned 
                 bool bad = e != NULL;
                 err_free(e);
                 if (bad)
-                        return s3_fault_set(f, S3_INVALID_ARGUMENT, "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.");
+                        return s3_fault_set(f, S3_INVALID_ARGUMENT,
+                                            "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL "
+                                            "query parameters without tag name duplicates.");
                 if (one->value.p == NULL)
                         one->value = STR("");
         }
@@ -253,7 +262,9 @@ enum s3_code s3_read_tagging_header(struct arena *a, struct str value, unsigned 
 
 bool s3_lock_mode_parse(struct str s, enum s3_lock_mode *ret)
 {
-        *ret = str_eq(s, STR("GOVERNANCE")) ? S3_LOCK_GOVERNANCE : str_eq(s, STR("COMPLIANCE")) ? S3_LOCK_COMPLIANCE : S3_LOCK_NONE;
+        *ret = str_eq(s, STR("GOVERNANCE"))   ? S3_LOCK_GOVERNANCE
+               : str_eq(s, STR("COMPLIANCE")) ? S3_LOCK_COMPLIANCE
+                                              : S3_LOCK_NONE;
         return *ret != S3_LOCK_NONE;
 }
 
@@ -270,8 +281,9 @@ enum s3_code s3_read_retention(struct arena *a, struct str text, struct s3_reten
         enum s3_code c = s3__read_root(a, text, "Retention", S3_READ_MAX, &root, f);
         if (c != S3_OK || (c = s3__read_only(root, names, f)) != S3_OK)
                 return c;
-        if (root->count != 0 && (root->count != 2 || !s3_lock_mode_parse(str_trim(xml_child_text(root, "Mode")), &r.mode) ||
-                                 !s3_when_iso(str_trim(xml_child_text(root, "RetainUntilDate")), &r.until_ns)))
+        if (root->count != 0 &&
+            (root->count != 2 || !s3_lock_mode_parse(str_trim(xml_child_text(root, "Mode")), &r.mode) ||
+             !s3_when_iso(str_trim(xml_child_text(root, "RetainUntilDate")), &r.until_ns)))
                 return s3__read_bad(f, NULL);
         *ret = r;
         return S3_OK;

@@ -1,4 +1,5 @@
-/* s3/read_bucket.c: the documents about buckets: location, versioning, object lock, encryption, access control, notification. */
+/* s3/read_bucket.c: the documents about buckets: location, versioning, object lock, encryption, access control,
+ * notification. */
 #include "s3/read.h"
 #include "s3/read_priv.h"
 
@@ -24,7 +25,8 @@ enum s3_code s3_read_create_bucket(struct arena *a, struct str text, struct s3_c
         struct str location = str_trim(xml_child_text(root, "LocationConstraint"));
         if (location.n != 0)
                 d.location = location;
-        if ((tags = xml_child(root, "Tags")) != NULL && (c = s3__read_tags(a, tags, S3_BUCKET_TAGS_MAX, &d.tags, f)) != S3_OK)
+        if ((tags = xml_child(root, "Tags")) != NULL &&
+            (c = s3__read_tags(a, tags, S3_BUCKET_TAGS_MAX, &d.tags, f)) != S3_OK)
                 return c;
         *ret = d;
         return S3_OK;
@@ -51,7 +53,8 @@ enum s3_code s3_read_versioning(struct arena *a, struct str text, enum s3_versio
 
 enum s3_code s3_read_object_lock(struct arena *a, struct str text, struct s3_object_lock *ret, struct s3_fault *f)
 {
-        static const char *const names[] = { "ObjectLockEnabled", "Rule", NULL }, *const inner[] = { "Mode", "Days", "Years", NULL };
+        static const char *const names[] = { "ObjectLockEnabled", "Rule", NULL }, *const inner[] = { "Mode", "Days",
+                                                                                                     "Years", NULL };
         const struct xml_node *root, *rule, *d;
         struct s3_object_lock o = { .mode = S3_LOCK_NONE };
         enum s3_code c = s3__read_root(a, text, "ObjectLockConfiguration", S3_READ_MAX, &root, f);
@@ -68,8 +71,10 @@ enum s3_code s3_read_object_lock(struct arena *a, struct str text, struct s3_obj
                 bool days = xml_child(d, "Days") != NULL, years = xml_child(d, "Years") != NULL;
                 if (!s3_lock_mode_parse(str_trim(xml_child_text(d, "Mode")), &o.mode) || days == years || d->count != 2)
                         return s3__read_bad(f, NULL);
-                if (days ? !s3__read_positive(xml_child_text(d, "Days"), &o.days) : !s3__read_positive(xml_child_text(d, "Years"), &o.years))
-                        return s3_fault_set(f, S3_INVALID_RETENTION_PERIOD, "Default retention period must be a positive integer value");
+                if (days ? !s3__read_positive(xml_child_text(d, "Days"), &o.days)
+                         : !s3__read_positive(xml_child_text(d, "Years"), &o.years))
+                        return s3_fault_set(f, S3_INVALID_RETENTION_PERIOD,
+                                            "Default retention period must be a positive integer value");
                 if (o.days > 36500 || o.years > 100)
                         return s3_fault_set(f, S3_INVALID_RETENTION_PERIOD, "Default retention period too large");
         }
@@ -165,7 +170,9 @@ enum s3_code s3_read_acl(struct arena *a, struct str text, struct str owner, enu
         for (const struct xml_node *g = list->first; g != NULL; g = g->next) {
                 unsigned bit = grant_bit(g, owner);
                 if (bit == 0)
-                        return s3_fault_set(f, S3_NOT_IMPLEMENTED, "Grants other than those of canned ACLs are not supported; use a bucket policy");
+                        return s3_fault_set(
+                                f, S3_NOT_IMPLEMENTED,
+                                "Grants other than those of canned ACLs are not supported; use a bucket policy");
                 grants |= bit;
         }
         switch (grants & ~(unsigned)GRANT_OWNER) {
@@ -182,7 +189,8 @@ enum s3_code s3_read_acl(struct arena *a, struct str text, struct str owner, enu
                 *ret = S3_ACL_AUTHENTICATED_READ;
                 return S3_OK;
         default:
-                return s3_fault_set(f, S3_NOT_IMPLEMENTED, "Grants other than those of canned ACLs are not supported; use a bucket policy");
+                return s3_fault_set(f, S3_NOT_IMPLEMENTED,
+                                    "Grants other than those of canned ACLs are not supported; use a bucket policy");
         }
 }
 
@@ -190,14 +198,19 @@ enum s3_code s3_read_acl(struct arena *a, struct str text, struct str owner, enu
 
 static enum s3_code read_filter(const struct xml_node *n, struct s3_notify_rule *r, struct s3_fault *f)
 {
-        const struct xml_node *filter = xml_child(n, "Filter"), *key = filter != NULL ? xml_child(filter, "S3Key") : NULL;
+        const struct xml_node *filter = xml_child(n, "Filter"),
+                              *key = filter != NULL ? xml_child(filter, "S3Key") : NULL;
         if (filter == NULL)
                 return S3_OK;
         for (const struct xml_node *x = key != NULL ? key->first : NULL; x != NULL; x = x->next) {
                 struct str name = str_trim(xml_child_text(x, "Name")), value = xml_child_text(x, "Value");
-                struct str *to = str_eq_nocase(name, STR("prefix")) ? &r->prefix : str_eq_nocase(name, STR("suffix")) ? &r->suffix : NULL;
-                if (!str_eq(x->name, STR("FilterRule")) || to == NULL || to->p != NULL || value.p == NULL || value.n > 1024)
-                        return s3_fault_set(f, S3_INVALID_ARGUMENT, "filter rule name must be either prefix or suffix, each at most once");
+                struct str *to = str_eq_nocase(name, STR("prefix"))   ? &r->prefix
+                                 : str_eq_nocase(name, STR("suffix")) ? &r->suffix
+                                                                      : NULL;
+                if (!str_eq(x->name, STR("FilterRule")) || to == NULL || to->p != NULL || value.p == NULL ||
+                    value.n > 1024)
+                        return s3_fault_set(f, S3_INVALID_ARGUMENT,
+                                            "filter rule name must be either prefix or suffix, each at most once");
                 *to = value;
         }
         return S3_OK;
@@ -206,10 +219,21 @@ static enum s3_code read_filter(const struct xml_node *n, struct s3_notify_rule 
 static bool event_known(struct str e)
 {
         static const char *const events[] = {
-                "s3:ObjectCreated:*", "s3:ObjectCreated:Put", "s3:ObjectCreated:Post", "s3:ObjectCreated:Copy",
-                "s3:ObjectCreated:CompleteMultipartUpload", "s3:ObjectRemoved:*", "s3:ObjectRemoved:Delete",
-                "s3:ObjectRemoved:DeleteMarkerCreated", "s3:ObjectTagging:*", "s3:ObjectTagging:Put", "s3:ObjectTagging:Delete",
-                "s3:LifecycleExpiration:*", "s3:LifecycleExpiration:Delete", "s3:LifecycleExpiration:DeleteMarkerCreated", "s3:ObjectAcl:Put",
+                "s3:ObjectCreated:*",
+                "s3:ObjectCreated:Put",
+                "s3:ObjectCreated:Post",
+                "s3:ObjectCreated:Copy",
+                "s3:ObjectCreated:CompleteMultipartUpload",
+                "s3:ObjectRemoved:*",
+                "s3:ObjectRemoved:Delete",
+                "s3:ObjectRemoved:DeleteMarkerCreated",
+                "s3:ObjectTagging:*",
+                "s3:ObjectTagging:Put",
+                "s3:ObjectTagging:Delete",
+                "s3:LifecycleExpiration:*",
+                "s3:LifecycleExpiration:Delete",
+                "s3:LifecycleExpiration:DeleteMarkerCreated",
+                "s3:ObjectAcl:Put",
         };
         for (unsigned i = 0; i < ARRAY_LEN(events); i++)
                 if (str_eq(e, str_of(events[i])))
@@ -217,7 +241,8 @@ static bool event_known(struct str e)
         return false;
 }
 
-static enum s3_code read_notify_rule(struct arena *a, const struct xml_node *n, struct s3_notify_rule *r, struct s3_fault *f)
+static enum s3_code read_notify_rule(struct arena *a, const struct xml_node *n, struct s3_notify_rule *r,
+                                     struct s3_fault *f)
 {
         static const char *const names[] = { "Id", "Event", "Filter", "Topic", "Queue", "CloudFunction", NULL };
         static const char *const kinds[] = { "Topic", "Queue", "CloudFunction" };
@@ -225,7 +250,9 @@ static enum s3_code read_notify_rule(struct arena *a, const struct xml_node *n, 
         if (c != S3_OK)
                 return c;
         *r = (struct s3_notify_rule){ .id = str_trim(xml_child_text(n, "Id")) };
-        r->kind = str_starts(n->name, STR("Topic")) ? S3_NOTIFY_TOPIC : str_starts(n->name, STR("Queue")) ? S3_NOTIFY_QUEUE : S3_NOTIFY_FUNCTION;
+        r->kind = str_starts(n->name, STR("Topic"))   ? S3_NOTIFY_TOPIC
+                  : str_starts(n->name, STR("Queue")) ? S3_NOTIFY_QUEUE
+                                                      : S3_NOTIFY_FUNCTION;
         r->destination = str_trim(xml_child_text(n, kinds[r->kind]));
         r->events = arena_alloc(a, n->count * sizeof(*r->events));
         if (r->events == NULL)
@@ -242,7 +269,8 @@ static enum s3_code read_notify_rule(struct arena *a, const struct xml_node *n, 
 
 enum s3_code s3_read_notification(struct arena *a, struct str text, struct s3_notify *ret, struct s3_fault *f)
 {
-        static const char *const names[] = { "TopicConfiguration", "QueueConfiguration", "CloudFunctionConfiguration", NULL };
+        static const char *const names[] = { "TopicConfiguration", "QueueConfiguration", "CloudFunctionConfiguration",
+                                             NULL };
         const struct xml_node *root;
         struct s3_notify d = { .n = 0 };
         enum s3_code c = s3__read_root(a, text, "NotificationConfiguration", S3_READ_MAX, &root, f);
@@ -253,7 +281,8 @@ enum s3_code s3_read_notification(struct arena *a, struct str text, struct s3_no
         if ((c = s3__read_only(root, names, f)) != S3_OK)
                 return c;
         if (root->count > NOTIFY_RULES_MAX)
-                return s3_fault_set(f, S3_INVALID_ARGUMENT, "At most %u notification configurations are possible", NOTIFY_RULES_MAX);
+                return s3_fault_set(f, S3_INVALID_ARGUMENT, "At most %u notification configurations are possible",
+                                    NOTIFY_RULES_MAX);
         d.rules = arena_alloc(a, root->count * sizeof(*d.rules));
         if (d.rules == NULL)
                 return s3_fault_set(f, S3_SLOW_DOWN, NULL);

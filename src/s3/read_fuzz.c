@@ -14,12 +14,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         switch (data[0] % 11) {
         case 0: {
                 struct s3_delete d;
-                ASSERT(s3_read_delete(&a, s, &d, &f) != S3_OK || (d.n >= 1 && d.n <= S3_DELETE_KEYS_MAX && d.keys[d.n - 1].key.n > 0));
+                ASSERT(s3_read_delete(&a, s, &d, &f) != S3_OK ||
+                       (d.n >= 1 && d.n <= S3_DELETE_KEYS_MAX && d.keys[d.n - 1].key.n > 0));
                 break;
         }
         case 1: {
                 struct s3_complete d;
-                ASSERT(s3_read_complete(&a, s, &d, &f) != S3_OK || (d.n >= 1 && d.n <= S3_PARTS_MAX && d.parts[d.n - 1].number >= d.n));
+                ASSERT(s3_read_complete(&a, s, &d, &f) != S3_OK ||
+                       (d.n >= 1 && d.n <= S3_PARTS_MAX && d.parts[d.n - 1].number >= d.n));
                 break;
         }
         case 2: {
@@ -44,7 +46,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         }
         case 6: {
                 struct s3_object_lock o;
-                ASSERT(s3_read_object_lock(&a, s, &o, &f) != S3_OK || o.mode == S3_LOCK_NONE || (o.days == 0) != (o.years == 0));
+                ASSERT(s3_read_object_lock(&a, s, &o, &f) != S3_OK || o.mode == S3_LOCK_NONE ||
+                       (o.days == 0) != (o.years == 0));
                 break;
         }
         case 7: {

@@ -1,4 +1,5 @@
-/* CORS and lifecycle documents: any text; what passes reads back from what is written, and is judged without surprise. */
+/* CORS and lifecycle documents: any text; what passes reads back from what is written, and is judged without surprise.
+ */
 #include "s3/cors.h"
 #include "s3/lifecycle.h"
 
@@ -20,7 +21,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
                 return 0;
         s3_life_write(&b, &life);
         ASSERT(s3_life_read(&a, buf_str(&b), &again, &f) != S3_OK || again.n == life.n);
-        struct s3_life_object o = { .key = STR("a/b"), .modified_ns = 1, .size = 100, .latest = (n & 1) != 0, .marker = (n & 2) != 0, .alone = (n & 4) != 0 };
+        struct s3_life_object o = { .key = STR("a/b"),
+                                    .modified_ns = 1,
+                                    .size = 100,
+                                    .latest = (n & 1) != 0,
+                                    .marker = (n & 2) != 0,
+                                    .alone = (n & 4) != 0 };
         enum s3_life_action act = s3_life_judge(&life, &o, INT64_MAX, S3_LIFE_DAY_NS, NULL);
         ASSERT(act != S3_LIFE_EXPIRE || (o.latest && !o.marker));
         ASSERT(act != S3_LIFE_DELETE_VERSION || !o.latest);

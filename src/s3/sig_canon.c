@@ -1,5 +1,6 @@
-/* s3/sig_canon.c: the canonical request, fed into SHA-256 while it is made: no text of it is kept, whatever its size. Only the query must be held,
- * decoded and encoded anew, because it is sorted. Fails for bad escapes, a signed header that is not there, and when the arena is full. */
+/* s3/sig_canon.c: the canonical request, fed into SHA-256 while it is made: no text of it is kept, whatever its size.
+ * Only the query must be held, decoded and encoded anew, because it is sorted. Fails for bad escapes, a signed header
+ * that is not there, and when the arena is full. */
 #include "s3/priv.h"
 
 #include <stdio.h>
@@ -38,8 +39,8 @@ static void puts_(struct sink *k, struct str s)
 
 static bool is_unreserved(unsigned char c)
 {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
-               c == '~';
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+               c == '_' || c == '~';
 }
 
 static const char digits[] = "0123456789ABCDEF";
@@ -182,7 +183,8 @@ static bool put_header(struct sink *k, const struct s3_sig_request *rq, struct s
         return found != 0;
 }
 
-enum s3__canon_result s3__canon_digest(const struct s3__canon *c, struct arena *a, unsigned char ret[static 32], struct buf *copy)
+enum s3__canon_result s3__canon_digest(const struct s3__canon *c, struct arena *a, unsigned char ret[static 32],
+                                       struct buf *copy)
 {
         struct sink k = { .copy = copy };
         struct str names = c->signed_headers;
@@ -208,10 +210,11 @@ enum s3__canon_result s3__canon_digest(const struct s3__canon *c, struct arena *
         return CANON_OK;
 }
 
-void s3__sign_digest(const struct hash_hmac_key *key, const char *date, const char *scope, const unsigned char digest[static 32],
-                     char ret[static S3_SIGNATURE_CHARS + 1])
+void s3__sign_digest(const struct hash_hmac_key *key, const char *date, const char *scope,
+                     const unsigned char digest[static 32], char ret[static S3_SIGNATURE_CHARS + 1])
 {
-        char text[sizeof(SIG_ALGORITHM) + 17 + S3_REGION_MAX + 32 + 2 * HASH_SHA256_BYTES + 8], hex[2 * HASH_SHA256_BYTES + 1];
+        char text[sizeof(SIG_ALGORITHM) + 17 + S3_REGION_MAX + 32 + 2 * HASH_SHA256_BYTES + 8],
+                hex[2 * HASH_SHA256_BYTES + 1];
         unsigned char mac[HASH_SHA256_BYTES];
         str_to_hex(digest, HASH_SHA256_BYTES, hex);
         int n = snprintf(text, sizeof(text), SIG_ALGORITHM "\n%s\n%s\n%s", date, scope, hex);

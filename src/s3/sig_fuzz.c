@@ -1,4 +1,5 @@
-/* Signed requests: a request line and header lines, as a client could send them. Nothing is read beyond its end, and nobody without the key passes. */
+/* Signed requests: a request line and header lines, as a client could send them. Nothing is read beyond its end, and
+ * nobody without the key passes. */
 #include "s3/sig.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -17,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         AUTO_ARENA struct arena a;
         arena_init(&a, 4096, 1 << 20);
         struct str rest = { (const char *)data, n };
-        struct str target = str_cut(&rest, '\n'), method = str_cut(&target, ' '), query = target, path = str_cut(&query, '?');
+        struct str target = str_cut(&rest, '\n'), method = str_cut(&target, ' '), query = target,
+                   path = str_cut(&query, '?');
         struct http_header h[HTTP_HEADERS_MAX];
         struct s3_sig_request rq = { method, path, query, h, 0 };
         while (rest.n != 0 && rq.nheaders < HTTP_HEADERS_MAX) {

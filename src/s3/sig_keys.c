@@ -1,5 +1,5 @@
-/* s3/sig_keys.c: signing keys, and the cache of them: sets of four, the oldest of a set gives way. A lock covers every sixteenth set. The secret itself
- * is part of what is looked up, so that a changed secret needs no invalidation. */
+/* s3/sig_keys.c: signing keys, and the cache of them: sets of four, the oldest of a set gives way. A lock covers every
+ * sixteenth set. The secret itself is part of what is looked up, so that a changed secret needs no invalidation. */
 #include "s3/priv.h"
 
 #include <stdio.h>

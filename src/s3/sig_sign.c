@@ -1,4 +1,5 @@
-/* s3/sig_sign.c: signing: chunks of a body, requests, and requests for others. Fails only when memory is short or the caller's path is not encoded. */
+/* s3/sig_sign.c: signing: chunks of a body, requests, and requests for others. Fails only when memory is short or the
+ * caller's path is not encoded. */
 #include "s3/priv.h"
 
 #include <stdio.h>
@@ -9,8 +10,8 @@
 
 /* ---- chunks ---- */
 
-static void chain_next(struct s3_sig_chain *c, const char *what, const char *middle, const unsigned char sha256[static 32],
-                       char ret[static S3_SIGNATURE_CHARS + 1])
+static void chain_next(struct s3_sig_chain *c, const char *what, const char *middle,
+                       const unsigned char sha256[static 32], char ret[static S3_SIGNATURE_CHARS + 1])
 {
         char text[512], hex[2 * HASH_SHA256_BYTES + 1];
         unsigned char mac[HASH_SHA256_BYTES];
@@ -22,12 +23,14 @@ static void chain_next(struct s3_sig_chain *c, const char *what, const char *mid
         memcpy(c->previous, ret, S3_SIGNATURE_CHARS + 1);
 }
 
-void s3_sig_chain_chunk(struct s3_sig_chain *c, const unsigned char sha256[static 32], char ret[static S3_SIGNATURE_CHARS + 1])
+void s3_sig_chain_chunk(struct s3_sig_chain *c, const unsigned char sha256[static 32],
+                        char ret[static S3_SIGNATURE_CHARS + 1])
 {
         chain_next(c, "AWS4-HMAC-SHA256-PAYLOAD", EMPTY_SHA256 "\n", sha256, ret);
 }
 
-void s3_sig_chain_trailer(struct s3_sig_chain *c, const unsigned char sha256[static 32], char ret[static S3_SIGNATURE_CHARS + 1])
+void s3_sig_chain_trailer(struct s3_sig_chain *c, const unsigned char sha256[static 32],
+                          char ret[static S3_SIGNATURE_CHARS + 1])
 {
         chain_next(c, "AWS4-HMAC-SHA256-TRAILER", "", sha256, ret);
 }
@@ -40,8 +43,8 @@ static int by_name(const void *a, const void *b)
 }
 
 /* The request's headers and `more`, names in lower case, sorted; "a;b;c" of their names without repeats. */
-static struct err *prepare(const struct s3_sig_request *rq, const struct http_header *more, unsigned nmore, struct arena *a,
-                           struct s3_sig_request *ret, struct str *ret_names)
+static struct err *prepare(const struct s3_sig_request *rq, const struct http_header *more, unsigned nmore,
+                           struct arena *a, struct s3_sig_request *ret, struct str *ret_names)
 {
         unsigned n = rq->nheaders + nmore;
         struct http_header *h = arena_alloc(a, n * sizeof(*h));
@@ -88,8 +91,8 @@ static struct err *moment_of(const struct s3_sig_signer *s, int64_t now_s, struc
         return NULL;
 }
 
-static struct err *signature_of(const struct s3_sig_request *rq, struct str names, struct str payload, const struct moment *m,
-                                struct arena *a, char ret[static S3_SIGNATURE_CHARS + 1])
+static struct err *signature_of(const struct s3_sig_request *rq, struct str names, struct str payload,
+                                const struct moment *m, struct arena *a, char ret[static S3_SIGNATURE_CHARS + 1])
 {
         struct s3__canon c = { rq, names, STR_NONE, payload };
         unsigned char digest[HASH_SHA256_BYTES];
@@ -106,19 +109,22 @@ static struct err *signature_of(const struct s3_sig_request *rq, struct str name
         return err_new(ERR_MALFORMED, "path or query to be signed has a bad escape");
 }
 
-struct err *s3_sig_authorize(const struct s3_sig_signer *s, const struct s3_sig_request *rq, struct str payload, int64_t now_s,
-                             struct arena *a, struct buf *lines, struct s3_sig_chain *ret_chain)
+struct err *s3_sig_authorize(const struct s3_sig_signer *s, const struct s3_sig_request *rq, struct str payload,
+                             int64_t now_s, struct arena *a, struct buf *lines, struct s3_sig_chain *ret_chain)
 {
         struct moment m;
         struct s3_sig_request full;
         struct str names;
         char signature[S3_SIGNATURE_CHARS + 1];
         TRY(moment_of(s, now_s, &m));
-        const struct http_header more[] = { { STR("x-amz-date"), str_of(m.date) }, { STR("x-amz-content-sha256"), payload } };
+        const struct http_header more[] = { { STR("x-amz-date"), str_of(m.date) },
+                                            { STR("x-amz-content-sha256"), payload } };
         TRY(prepare(rq, more, ARRAY_LEN(more), a, &full, &names));
         TRY(signature_of(&full, names, payload, &m, a, signature));
         buf_printf(lines, "x-amz-date: %s\r\nx-amz-content-sha256: " STR_FMT "\r\n", m.date, STR_ARG(payload));
-        buf_printf(lines, "Authorization: " SIG_ALGORITHM " Credential=" STR_FMT "/%s,SignedHeaders=" STR_FMT ",Signature=%s\r\n",
+        buf_printf(lines,
+                   "Authorization: " SIG_ALGORITHM " Credential=" STR_FMT "/%s,SignedHeaders=" STR_FMT
+                   ",Signature=%s\r\n",
                    STR_ARG(s->access_key), m.scope, STR_ARG(names), signature);
         if (ret_chain != NULL) {
                 ret_chain->key = m.key;
@@ -130,8 +136,8 @@ struct err *s3_sig_authorize(const struct s3_sig_signer *s, const struct s3_sig_
         return buf_err(lines);
 }
 
-struct err *s3_sig_presign(const struct s3_sig_signer *s, const struct s3_sig_request *rq, int64_t life_s, int64_t now_s,
-                           struct arena *a, struct buf *query)
+struct err *s3_sig_presign(const struct s3_sig_signer *s, const struct s3_sig_request *rq, int64_t life_s,
+                           int64_t now_s, struct arena *a, struct buf *query)
 {
         struct moment m;
         struct s3_sig_request full;

@@ -1,4 +1,5 @@
-/* Signature Version 4: the examples of the S3 developer guide, what is refused, mutations of good requests, the signing side, and what it costs. */
+/* Signature Version 4: the examples of the S3 developer guide, what is refused, mutations of good requests, the signing
+ * side, and what it costs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +44,8 @@ static enum s3_code verify_at(const struct request *r, int64_t now_s, struct s3_
         struct http_header h[16];
         struct s3_sig_request rq = { str_of(r->method), str_of(r->path), str_of(r->query ? r->query : ""), h, 0 };
         for (; r->headers[2 * rq.nheaders] != NULL; rq.nheaders++)
-                h[rq.nheaders] = (struct http_header){ str_of(r->headers[2 * rq.nheaders]), str_of(r->headers[2 * rq.nheaders + 1]) };
+                h[rq.nheaders] = (struct http_header){ str_of(r->headers[2 * rq.nheaders]),
+                                                       str_of(r->headers[2 * rq.nheaders + 1]) };
         struct s3_sig_rules rules = { &region, 1, now_s, find, &user_mark, NULL };
         struct s3_sig s;
         enum s3_code c = s3_sig_verify(&rules, &rq, &a, &s, f);
@@ -60,7 +62,8 @@ static void expect_at(const struct request *r, int64_t now_s, enum s3_code want)
         struct s3_fault f = { .code = S3_OK };
         enum s3_code c = verify_at(r, now_s, &s, &f);
         if (c != want)
-                fail_msg("%s %s?%s: %s (%s), not %s", r->method, r->path, r->query ? r->query : "", s3_code_name(c), f.text, s3_code_name(want));
+                fail_msg("%s %s?%s: %s (%s), not %s", r->method, r->path, r->query ? r->query : "", s3_code_name(c),
+                         f.text, s3_code_name(want));
 }
 
 static void expect(const struct request *r, enum s3_code want)
@@ -73,26 +76,38 @@ static void expect(const struct request *r, enum s3_code want)
 #define SHA(x) "x-amz-content-sha256", x
 
 static const struct request guide[] = {
-        { "GET", "/test.txt", NULL,
-          { HOST, "Authorization", CRED "SignedHeaders=host;range;x-amz-content-sha256;x-amz-date,"
-                                        "Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41",
+        { "GET",
+          "/test.txt",
+          NULL,
+          { HOST, "Authorization",
+            CRED "SignedHeaders=host;range;x-amz-content-sha256;x-amz-date,"
+                 "Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41",
             "Range", "bytes=0-9", SHA(EMPTY), DATE, NULL } },
-        { "PUT", "/test%24file.text", NULL,
+        { "PUT",
+          "/test%24file.text",
+          NULL,
           { HOST, "Date", "Fri, 24 May 2013 00:00:00 GMT", "Authorization",
             CRED "SignedHeaders=date;host;x-amz-content-sha256;x-amz-date;x-amz-storage-class,"
                  "Signature=98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd",
             DATE, "x-amz-storage-class", "REDUCED_REDUNDANCY",
             SHA("44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072"), NULL } },
-        { "GET", "/", "lifecycle",
-          { HOST, "Authorization", CRED "SignedHeaders=host;x-amz-content-sha256;x-amz-date,"
-                                        "Signature=fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543",
+        { "GET",
+          "/",
+          "lifecycle",
+          { HOST, "Authorization",
+            CRED "SignedHeaders=host;x-amz-content-sha256;x-amz-date,"
+                 "Signature=fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543",
             DATE, SHA(EMPTY), NULL } },
-        { "GET", "/", "max-keys=2&prefix=J",
-          { HOST, "Authorization", CRED "SignedHeaders=host;x-amz-content-sha256;x-amz-date,"
-                                        "Signature=34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7",
+        { "GET",
+          "/",
+          "max-keys=2&prefix=J",
+          { HOST, "Authorization",
+            CRED "SignedHeaders=host;x-amz-content-sha256;x-amz-date,"
+                 "Signature=34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7",
             DATE, SHA(EMPTY), NULL } },
 };
-#define PRESIGNED(sig) "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=" KEY "%2F20130524%2Fus-east-1%2Fs3%2Faws4_request" \
+#define PRESIGNED(sig)                                                                                         \
+        "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=" KEY "%2F20130524%2Fus-east-1%2Fs3%2Faws4_request" \
         "&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host&X-Amz-Signature=" sig
 #define PRESIGNED_SIG "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404"
 static const struct request presigned = { "GET", "/test.txt", PRESIGNED(PRESIGNED_SIG), { HOST, NULL } };
@@ -123,13 +138,17 @@ static void test_canonical(void **state)
         AUTO_ARENA struct arena a;
         arena_init(&a, 4096, 1 << 20);
         AUTO_BUF struct buf b = BUF_INIT;
-        struct http_header h[] = { { STR("Host"), STR("h") }, { STR("x-amz-meta-a"), STR("  one   two\t three ") }, { STR("X-Amz-Meta-A"), STR("4") } };
+        struct http_header h[] = { { STR("Host"), STR("h") },
+                                   { STR("x-amz-meta-a"), STR("  one   two\t three ") },
+                                   { STR("X-Amz-Meta-A"), STR("4") } };
         struct s3_sig_request rq = { STR("GET"), STR("/a%20b/%7e/%c3%A9//../+"), STR("b=2&a&a=%2b+x&=&c=%3d/"), h, 3 };
         struct s3__canon c = { &rq, STR("host;x-amz-meta-a"), STR_NONE, STR("P") };
         unsigned char d[32];
         assert_int_equal(s3__canon_digest(&c, &a, d, &b), CANON_OK);
-        assert_string_equal(buf_cstr(&b), "GET\n/a%20b/~/%C3%A9//../%2B\na=&a=%2B%20x&b=2&c=%3D%2F\nhost:h\nx-amz-meta-a:one two three,4\n\n"
-                                          "host;x-amz-meta-a\nP");
+        assert_string_equal(
+                buf_cstr(&b),
+                "GET\n/a%20b/~/%C3%A9//../%2B\na=&a=%2B%20x&b=2&c=%3D%2F\nhost:h\nx-amz-meta-a:one two three,4\n\n"
+                "host;x-amz-meta-a\nP");
         rq.path = STR("/a%2");
         assert_int_equal(s3__canon_digest(&c, &a, d, NULL), CANON_BAD_ESCAPE);
         rq.path = STR("/");
@@ -239,13 +258,20 @@ static void test_authorization(void **state)
                 { CRED "SignedHeaders=range;x-amz-content-sha256;x-amz-date," SIG0, S3_AUTH_HEADER_MALFORMED },
                 { CRED "SignedHeaders=Host;range;x-amz-content-sha256;x-amz-date," SIG0, S3_AUTH_HEADER_MALFORMED },
                 { CRED "SignedHeaders=host;range;x-amz-content-sha256," SIG0, S3_ACCESS_DENIED },
-                { CRED "SignedHeaders=host;range;x-amz-content-sha256;x-amz-date;x-more," SIG0, S3_SIGNATURE_DOES_NOT_MATCH },
-                { "AWS4-HMAC-SHA256 Credential=" KEY "/20130524/us-west-1/s3/aws4_request," NAMES0 "," SIG0, S3_AUTH_HEADER_MALFORMED },
-                { "AWS4-HMAC-SHA256 Credential=" KEY "/20130524/us-east-1/ec2/aws4_request," NAMES0 "," SIG0, S3_AUTH_HEADER_MALFORMED },
-                { "AWS4-HMAC-SHA256 Credential=" KEY "/20130524/us-east-1/s3/aws5_request," NAMES0 "," SIG0, S3_AUTH_HEADER_MALFORMED },
-                { "AWS4-HMAC-SHA256 Credential=" KEY "/20130523/us-east-1/s3/aws4_request," NAMES0 "," SIG0, S3_AUTH_HEADER_MALFORMED },
-                { "AWS4-HMAC-SHA256 Credential=AKIAI/20130524/us-east-1/s3/aws4_request," NAMES0 "," SIG0, S3_INVALID_ACCESS_KEY_ID },
-                { "AWS4-HMAC-SHA256 Credential=/20130524/us-east-1/s3/aws4_request," NAMES0 "," SIG0, S3_AUTH_HEADER_MALFORMED },
+                { CRED "SignedHeaders=host;range;x-amz-content-sha256;x-amz-date;x-more," SIG0,
+                  S3_SIGNATURE_DOES_NOT_MATCH },
+                { "AWS4-HMAC-SHA256 Credential=" KEY "/20130524/us-west-1/s3/aws4_request," NAMES0 "," SIG0,
+                  S3_AUTH_HEADER_MALFORMED },
+                { "AWS4-HMAC-SHA256 Credential=" KEY "/20130524/us-east-1/ec2/aws4_request," NAMES0 "," SIG0,
+                  S3_AUTH_HEADER_MALFORMED },
+                { "AWS4-HMAC-SHA256 Credential=" KEY "/20130524/us-east-1/s3/aws5_request," NAMES0 "," SIG0,
+                  S3_AUTH_HEADER_MALFORMED },
+                { "AWS4-HMAC-SHA256 Credential=" KEY "/20130523/us-east-1/s3/aws4_request," NAMES0 "," SIG0,
+                  S3_AUTH_HEADER_MALFORMED },
+                { "AWS4-HMAC-SHA256 Credential=AKIAI/20130524/us-east-1/s3/aws4_request," NAMES0 "," SIG0,
+                  S3_INVALID_ACCESS_KEY_ID },
+                { "AWS4-HMAC-SHA256 Credential=/20130524/us-east-1/s3/aws4_request," NAMES0 "," SIG0,
+                  S3_AUTH_HEADER_MALFORMED },
                 { "AWS4-HMAC-SHA256 Credential=x," NAMES0 "," SIG0, S3_AUTH_HEADER_MALFORMED },
                 { "AWS " KEY ":frJIUN8DYpKDtOLCwo//yllqDzg=", S3_INVALID_REQUEST },
                 { "AWS4-ECDSA-P256-SHA256 Credential=x", S3_INVALID_REQUEST },
@@ -287,22 +313,26 @@ static void test_presigned(void **state)
                 { "/test.tx", PRESIGNED(PRESIGNED_SIG), S3_SIGNATURE_DOES_NOT_MATCH },
                 { "/test.txt", PRESIGNED(PRESIGNED_SIG) "&acl", S3_SIGNATURE_DOES_NOT_MATCH },
                 { "/test.txt", PRESIGNED(PRESIGNED_SIG) "&", S3_OK },
-                { "/test.txt", PRESIGNED("beeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404"), S3_SIGNATURE_DOES_NOT_MATCH },
+                { "/test.txt", PRESIGNED("beeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404"),
+                  S3_SIGNATURE_DOES_NOT_MATCH },
                 { "/test.txt", PRESIGNED(PRESIGNED_SIG) "&X-Amz-Signature=" PRESIGNED_SIG, S3_AUTH_QUERY_PARAMETERS },
                 { "/test.txt", PRESIGNED(PRESIGNED_SIG) "&X-Amz-Expires=1", S3_AUTH_QUERY_PARAMETERS },
                 { "/test.txt", PRESIGNED(PRESIGNED_SIG) "&X-Amz%2dExpires=1", S3_AUTH_QUERY_PARAMETERS },
                 { "/test.txt", PRESIGNED(PRESIGNED_SIG) "&X-Amz-Security-Token=1", S3_INVALID_TOKEN },
                 { "/test.txt", "X-Amz-Signature=" PRESIGNED_SIG, S3_AUTH_QUERY_PARAMETERS },
                 { "/test.txt",
-                  "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=" KEY "%2F20130524%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20130524T000000Z"
+                  "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=" KEY
+                  "%2F20130524%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20130524T000000Z"
                   "&X-Amz-Expires=604801&X-Amz-SignedHeaders=host&X-Amz-Signature=" PRESIGNED_SIG,
                   S3_AUTH_QUERY_PARAMETERS },
                 { "/test.txt",
-                  "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=" KEY "%2F20130524%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20130524T000000Z"
+                  "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=" KEY
+                  "%2F20130524%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20130524T000000Z"
                   "&X-Amz-Expires=604800&X-Amz-SignedHeaders=host&X-Amz-Signature=" PRESIGNED_SIG,
                   S3_SIGNATURE_DOES_NOT_MATCH },
                 { "/test.txt",
-                  "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=" KEY "%2F20130524%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20130524T000000Z"
+                  "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=" KEY
+                  "%2F20130524%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20130524T000000Z"
                   "&X-Amz-Expires=-1&X-Amz-SignedHeaders=host&X-Amz-Signature=" PRESIGNED_SIG,
                   S3_AUTH_QUERY_PARAMETERS },
         };
@@ -326,12 +356,15 @@ static void test_presigned(void **state)
 static void test_chunks(void **state)
 {
         static const struct request stream = {
-                "PUT", "/examplebucket/chunkObject.txt", NULL,
+                "PUT",
+                "/examplebucket/chunkObject.txt",
+                NULL,
                 { "Host", "s3.amazonaws.com", DATE, "x-amz-storage-class", "REDUCED_REDUNDANCY", "Authorization",
-                  CRED "SignedHeaders=content-encoding;content-length;host;x-amz-content-sha256;x-amz-date;x-amz-decoded-content-length;"
+                  CRED "SignedHeaders=content-encoding;content-length;host;x-amz-content-sha256;x-amz-date;x-amz-"
+                       "decoded-content-length;"
                        "x-amz-storage-class,Signature=4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9",
-                  SHA("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"), "Content-Encoding", "aws-chunked", "x-amz-decoded-content-length", "66560",
-                  "Content-Length", "66824", NULL }
+                  SHA("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"), "Content-Encoding", "aws-chunked",
+                  "x-amz-decoded-content-length", "66560", "Content-Length", "66824", NULL }
         };
         (void)state;
         struct s3_sig s;
@@ -356,12 +389,15 @@ static void test_chunks(void **state)
 static void test_trailer(void **state)
 {
         static const struct request stream = {
-                "PUT", "/examplebucket/chunkObject.txt", NULL,
+                "PUT",
+                "/examplebucket/chunkObject.txt",
+                NULL,
                 { "Host", "s3.amazonaws.com", DATE, "x-amz-storage-class", "REDUCED_REDUNDANCY", "Authorization",
-                  CRED "SignedHeaders=content-encoding;host;x-amz-content-sha256;x-amz-date;x-amz-decoded-content-length;x-amz-storage-class;"
+                  CRED "SignedHeaders=content-encoding;host;x-amz-content-sha256;x-amz-date;x-amz-decoded-content-"
+                       "length;x-amz-storage-class;"
                        "x-amz-trailer,Signature=106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e",
-                  SHA("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"), "Content-Encoding", "aws-chunked", "x-amz-decoded-content-length",
-                  "66560", "x-amz-trailer", "x-amz-checksum-crc32c", NULL }
+                  SHA("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"), "Content-Encoding", "aws-chunked",
+                  "x-amz-decoded-content-length", "66560", "x-amz-trailer", "x-amz-checksum-crc32c", NULL }
         };
         (void)state;
         struct s3_sig s;
@@ -389,27 +425,39 @@ static void test_trailer(void **state)
 /* The POST example of the guide. */
 static void test_form(void **state)
 {
-        static const char policy[] =
-                "eyAiZXhwaXJhdGlvbiI6ICIyMDE1LTEyLTMwVDEyOjAwOjAwLjAwMFoiLA0KICAiY29uZGl0aW9ucyI6IFsNCiAgICB7ImJ1Y2tldCI6ICJzaWd2NGV4YW1wbGVi"
-                "dWNrZXQifSwNCiAgICBbInN0YXJ0cy13aXRoIiwgIiRrZXkiLCAidXNlci91c2VyMS8iXSwNCiAgICB7ImFjbCI6ICJwdWJsaWMtcmVhZCJ9LA0KICAgIHsic3Vj"
-                "Y2Vzc19hY3Rpb25fcmVkaXJlY3QiOiAiaHR0cDovL3NpZ3Y0ZXhhbXBsZWJ1Y2tldC5zMy5hbWF6b25hd3MuY29tL3N1Y2Nlc3NmdWxfdXBsb2FkLmh0bWwifSwN"
-                "CiAgICBbInN0YXJ0cy13aXRoIiwgIiRDb250ZW50LVR5cGUiLCAiaW1hZ2UvIl0sDQogICAgeyJ4LWFtei1tZXRhLXV1aWQiOiAiMTQzNjUxMjM2NTEyNzQifSwN"
-                "CiAgICB7IngtYW16LXNlcnZlci1zaWRlLWVuY3J5cHRpb24iOiAiQUVTMjU2In0sDQogICAgWyJzdGFydHMtd2l0aCIsICIkeC1hbXotbWV0YS10YWciLCAiIl0s"
-                "DQoNCiAgICB7IngtYW16LWNyZWRlbnRpYWwiOiAiQUtJQUlPU0ZPRE5ON0VYQU1QTEUvMjAxNTEyMjkvdXMtZWFzdC0xL3MzL2F3czRfcmVxdWVzdCJ9LA0KICAg"
-                "IHsieC1hbXotYWxnb3JpdGhtIjogIkFXUzQtSE1BQy1TSEEyNTYifSwNCiAgICB7IngtYW16LWRhdGUiOiAiMjAxNTEyMjlUMDAwMDAwWiIgfQ0KICBdDQp9";
+        static const char policy[] = "eyAiZXhwaXJhdGlvbiI6ICIyMDE1LTEyLTMwVDEyOjAwOjAwLjAwMFoiLA0KICAiY29uZGl0aW9ucyI6I"
+                                     "FsNCiAgICB7ImJ1Y2tldCI6ICJzaWd2NGV4YW1wbGVi"
+                                     "dWNrZXQifSwNCiAgICBbInN0YXJ0cy13aXRoIiwgIiRrZXkiLCAidXNlci91c2VyMS8iXSwNCiAgICB7I"
+                                     "mFjbCI6ICJwdWJsaWMtcmVhZCJ9LA0KICAgIHsic3Vj"
+                                     "Y2Vzc19hY3Rpb25fcmVkaXJlY3QiOiAiaHR0cDovL3NpZ3Y0ZXhhbXBsZWJ1Y2tldC5zMy5hbWF6b25hd"
+                                     "3MuY29tL3N1Y2Nlc3NmdWxfdXBsb2FkLmh0bWwifSwN"
+                                     "CiAgICBbInN0YXJ0cy13aXRoIiwgIiRDb250ZW50LVR5cGUiLCAiaW1hZ2UvIl0sDQogICAgeyJ4LWFte"
+                                     "i1tZXRhLXV1aWQiOiAiMTQzNjUxMjM2NTEyNzQifSwN"
+                                     "CiAgICB7IngtYW16LXNlcnZlci1zaWRlLWVuY3J5cHRpb24iOiAiQUVTMjU2In0sDQogICAgWyJzdGFyd"
+                                     "HMtd2l0aCIsICIkeC1hbXotbWV0YS10YWciLCAiIl0s"
+                                     "DQoNCiAgICB7IngtYW16LWNyZWRlbnRpYWwiOiAiQUtJQUlPU0ZPRE5ON0VYQU1QTEUvMjAxNTEyMjkvd"
+                                     "XMtZWFzdC0xL3MzL2F3czRfcmVxdWVzdCJ9LA0KICAg"
+                                     "IHsieC1hbXotYWxnb3JpdGhtIjogIkFXUzQtSE1BQy1TSEEyNTYifSwNCiAgICB7IngtYW16LWRhdGUiO"
+                                     "iAiMjAxNTEyMjlUMDAwMDAwWiIgfQ0KICBdDQp9";
         static const struct str sig = { "8afdbf4008c03f22c2cd3cdb72e4afbb1f6a588f3255ac628749a66d7f09699e", 64 };
         static const struct str cred = { KEY "/20151229/us-east-1/s3/aws4_request", sizeof(KEY) - 1 + 35 };
         (void)state;
         struct s3_sig_rules rules = { &region, 1, T2013, find, NULL, NULL };
         struct s3_sig s;
         struct s3_fault f;
-        assert_int_equal(s3_sig_verify_form(&rules, STR("AWS4-HMAC-SHA256"), cred, STR("20151229T000000Z"), str_of(policy), sig, &s, &f), S3_OK);
+        assert_int_equal(s3_sig_verify_form(&rules, STR("AWS4-HMAC-SHA256"), cred, STR("20151229T000000Z"),
+                                            str_of(policy), sig, &s, &f),
+                         S3_OK);
         assert_true(str_eq(s.access_key, STR(KEY)));
-        assert_int_equal(s3_sig_verify_form(&rules, STR("AWS4-HMAC-SHA256"), cred, STR("20151229T000000Z"), str_skip(str_of(policy), 1), sig, &s, &f),
+        assert_int_equal(s3_sig_verify_form(&rules, STR("AWS4-HMAC-SHA256"), cred, STR("20151229T000000Z"),
+                                            str_skip(str_of(policy), 1), sig, &s, &f),
                          S3_SIGNATURE_DOES_NOT_MATCH);
-        assert_int_equal(s3_sig_verify_form(&rules, STR("AWS4-HMAC-SHA256"), cred, STR("20151230T000000Z"), str_of(policy), sig, &s, &f),
+        assert_int_equal(s3_sig_verify_form(&rules, STR("AWS4-HMAC-SHA256"), cred, STR("20151230T000000Z"),
+                                            str_of(policy), sig, &s, &f),
                          S3_INVALID_ARGUMENT);
-        assert_int_equal(s3_sig_verify_form(&rules, STR("AWS"), cred, STR("20151229T000000Z"), str_of(policy), sig, &s, &f), S3_INVALID_REQUEST);
+        assert_int_equal(
+                s3_sig_verify_form(&rules, STR("AWS"), cred, STR("20151229T000000Z"), str_of(policy), sig, &s, &f),
+                S3_INVALID_REQUEST);
 }
 
 /* What we sign ourselves passes, with and without the cache, and no byte of it may change. */
@@ -426,7 +474,8 @@ static void test_sign(void **state)
         for (unsigned turn = 0; turn < 3; turn++) {
                 AUTO_BUF struct buf lines = BUF_INIT;
                 struct s3_sig_chain chain;
-                assert_ok(s3_sig_authorize(&signer, &rq, STR("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"), T2013, &a, &lines, &chain));
+                assert_ok(s3_sig_authorize(&signer, &rq, STR("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"), T2013, &a, &lines,
+                                           &chain));
                 struct str rest = buf_str(&lines);
                 struct s3_sig_request got = rq;
                 struct http_header all[8] = { h[0], h[1] };
@@ -454,7 +503,8 @@ static void test_sign(void **state)
                         q.p[i] = (char)(old ^ 4);
                         if (s3_sig_verify(&rules, &shared, &a, &s, &f) == S3_OK && s.auth != S3_AUTH_ANONYMOUS &&
                             !(q.p[i - 1] == '%' || q.p[i - 2] == '%'))
-                                fail_msg("byte %zu: '%c' instead of '%c' was taken: " STR_FMT, i, q.p[i], old, STR_ARG(buf_str(&q)));
+                                fail_msg("byte %zu: '%c' instead of '%c' was taken: " STR_FMT, i, q.p[i], old,
+                                         STR_ARG(buf_str(&q)));
                         q.p[i] = old;
                 }
         }
@@ -522,7 +572,8 @@ static void test_cost(void **state)
         const struct request *r = &guide[0];
         struct s3_sig_request rq = { str_of(r->method), str_of(r->path), STR(""), h, 0 };
         for (; r->headers[2 * rq.nheaders] != NULL; rq.nheaders++)
-                h[rq.nheaders] = (struct http_header){ str_of(r->headers[2 * rq.nheaders]), str_of(r->headers[2 * rq.nheaders + 1]) };
+                h[rq.nheaders] = (struct http_header){ str_of(r->headers[2 * rq.nheaders]),
+                                                       str_of(r->headers[2 * rq.nheaders + 1]) };
         for (unsigned cached = 0; cached < 2; cached++) {
                 struct s3_sig_rules rules = { &region, 1, T2013, find, NULL, cached ? keys : NULL };
                 const unsigned turns = 20000;
@@ -542,10 +593,12 @@ static void test_cost(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_guide),    cmocka_unit_test(test_canonical),     cmocka_unit_test(test_time),
-                cmocka_unit_test(test_mutations), cmocka_unit_test(test_authorization), cmocka_unit_test(test_presigned),
-                cmocka_unit_test(test_chunks),   cmocka_unit_test(test_trailer),       cmocka_unit_test(test_form),
-                cmocka_unit_test(test_sign),     cmocka_unit_test(test_keys),          cmocka_unit_test(test_when),
+                cmocka_unit_test(test_guide),         cmocka_unit_test(test_canonical),
+                cmocka_unit_test(test_time),          cmocka_unit_test(test_mutations),
+                cmocka_unit_test(test_authorization), cmocka_unit_test(test_presigned),
+                cmocka_unit_test(test_chunks),        cmocka_unit_test(test_trailer),
+                cmocka_unit_test(test_form),          cmocka_unit_test(test_sign),
+                cmocka_unit_test(test_keys),          cmocka_unit_test(test_when),
                 cmocka_unit_test(test_cost),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,8 @@
 /* s3/sig_verify.c: who signed a request.
  *
- * The happy path: one kind of credentials is there, its parts are well-formed, the key is known, scope and time fit, everything that must be signed is,
- * and the signature over the canonical request is the one that was sent. Each of these can fail, with S3's code for it. */
+ * The happy path: one kind of credentials is there, its parts are well-formed, the key is known, scope and time fit,
+ * everything that must be signed is, and the signature over the canonical request is the one that was sent. Each of
+ * these can fail, with S3's code for it. */
 #include "s3/priv.h"
 
 #include <stdio.h>
@@ -14,7 +15,7 @@ struct parts {
         struct str access_key, day, region; /* of the credential */
         struct str date_text;               /* "20130524T000000Z" */
         int64_t date_s;
-        enum s3_code malformed;             /* how a malformed part is called */
+        enum s3_code malformed; /* how a malformed part is called */
 };
 
 static struct str header(const struct s3_sig_request *rq, const char *name)
@@ -56,9 +57,11 @@ static enum s3_code parse_credential(const struct s3_sig_rules *rules, struct pa
         p->region = cut_last(&rest, '/');
         p->day = cut_last(&rest, '/');
         p->access_key = rest;
-        if (p->region.p == NULL || p->day.p == NULL || rest.n == 0 || rest.n > S3_ACCESS_KEY_MAX || p->region.n > S3_REGION_MAX)
-                return s3_fault_set(f, p->malformed,
-                                    "The Credential is malformed; expecting \"<access key>/YYYYMMDD/REGION/SERVICE/aws4_request\"");
+        if (p->region.p == NULL || p->day.p == NULL || rest.n == 0 || rest.n > S3_ACCESS_KEY_MAX ||
+            p->region.n > S3_REGION_MAX)
+                return s3_fault_set(
+                        f, p->malformed,
+                        "The Credential is malformed; expecting \"<access key>/YYYYMMDD/REGION/SERVICE/aws4_request\"");
         if (!str_eq(end, STR("aws4_request")) || !str_eq(service, STR("s3")))
                 return s3_fault_set(f, p->malformed, "The Credential's scope must end in \"/s3/aws4_request\"");
         bool known = rules->nregions == 0;
@@ -125,7 +128,8 @@ static enum s3_code check_signed_headers(const struct s3_sig_request *rq, const 
                 return s3_fault_set(f, p->malformed, "SignedHeaders must be in lower case and name \"host\"");
         for (unsigned i = 0; i < rq->nheaders; i++) {
                 struct str name = rq->headers[i].name;
-                if (name.n < 6 || !str_eq_nocase((struct str){ name.p, 6 }, STR("x-amz-")) || is_listed(p->signed_headers, name))
+                if (name.n < 6 || !str_eq_nocase((struct str){ name.p, 6 }, STR("x-amz-")) ||
+                    is_listed(p->signed_headers, name))
                         continue;
                 s3_fault_set(f, S3_ACCESS_DENIED, "There were headers present in the request which were not signed");
                 f->field = "HeadersNotSigned";
@@ -188,7 +192,8 @@ static enum s3_code parse_payload(struct str word, struct s3_sig *ret, struct s3
                 return S3_OK;
         s3_fault_set(f, S3_INVALID_ARGUMENT,
                      "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
-                     "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value");
+                     "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 "
+                     "value");
         f->field = "ArgumentName";
         str_copy(f->value, sizeof(f->value), STR("x-amz-content-sha256"));
         return f->code;
@@ -215,10 +220,10 @@ static bool parse_authorization(struct str text, struct parts *p)
         while (text.n != 0) {
                 struct str item = str_trim(str_cut(&text, ','));
                 struct str value = item, key = str_cut(&value, '=');
-                struct str *to = str_eq(key, STR("Credential"))    ? &p->credential :
-                                 str_eq(key, STR("SignedHeaders")) ? &p->signed_headers :
-                                 str_eq(key, STR("Signature"))     ? &p->signature :
-                                                                     NULL;
+                struct str *to = str_eq(key, STR("Credential"))      ? &p->credential
+                                 : str_eq(key, STR("SignedHeaders")) ? &p->signed_headers
+                                 : str_eq(key, STR("Signature"))     ? &p->signature
+                                                                     : NULL;
                 if (to == NULL || to->p != NULL || value.n == 0)
                         return false;
                 *to = value;
@@ -261,13 +266,15 @@ static enum s3_code verify_header(const struct s3_sig_rules *rules, const struct
         struct hash_hmac_key key;
         enum s3_code c;
         if (!parse_authorization(text, &p))
-                return s3_fault_set(f, S3_AUTH_HEADER_MALFORMED, "The authorization header must have Credential, SignedHeaders and Signature, once");
+                return s3_fault_set(f, S3_AUTH_HEADER_MALFORMED,
+                                    "The authorization header must have Credential, SignedHeaders and Signature, once");
         if ((c = request_date(rq, a, &p, f)) != S3_OK || (c = check_parts(rules, &p, f)) != S3_OK ||
-            (c = find_key(rules, &p, &key, &ret->user, f)) != S3_OK || (c = check_skew(rules->now_s, p.date_s, f)) != S3_OK ||
-            (c = check_signed_headers(rq, &p, f)) != S3_OK)
+            (c = find_key(rules, &p, &key, &ret->user, f)) != S3_OK ||
+            (c = check_skew(rules->now_s, p.date_s, f)) != S3_OK || (c = check_signed_headers(rq, &p, f)) != S3_OK)
                 return c;
         if (word.p == NULL || header_count(rq, "x-amz-content-sha256") > 1)
-                return s3_fault_set(f, S3_MISSING_SECURITY_HEADER, "Missing required header for this request: x-amz-content-sha256");
+                return s3_fault_set(f, S3_MISSING_SECURITY_HEADER,
+                                    "Missing required header for this request: x-amz-content-sha256");
         if ((c = parse_payload(word, ret, f)) == S3_OK)
                 c = compare(rq, &p, &key, word, false, a, f);
         if (c == S3_OK && is_chained(ret->payload))
@@ -280,10 +287,23 @@ static enum s3_code verify_header(const struct s3_sig_rules *rules, const struct
 
 /* ---- X-Amz-* of the query ---- */
 
-enum { Q_ALGORITHM, Q_CREDENTIAL, Q_DATE, Q_EXPIRES, Q_HEADERS, Q_SIGNATURE, Q_TOKEN, Q_SHA256, Q_V2_KEY, Q_V2_SIGNATURE, Q_COUNT };
-static const char *const query_names[Q_COUNT] = { "X-Amz-Algorithm",     "X-Amz-Credential",     "X-Amz-Date",
-                                                  "X-Amz-Expires",       "X-Amz-SignedHeaders",  "X-Amz-Signature",
-                                                  "X-Amz-Security-Token", "X-Amz-Content-Sha256", "AWSAccessKeyId", "Signature" };
+enum {
+        Q_ALGORITHM,
+        Q_CREDENTIAL,
+        Q_DATE,
+        Q_EXPIRES,
+        Q_HEADERS,
+        Q_SIGNATURE,
+        Q_TOKEN,
+        Q_SHA256,
+        Q_V2_KEY,
+        Q_V2_SIGNATURE,
+        Q_COUNT
+};
+static const char *const query_names[Q_COUNT] = {
+        "X-Amz-Algorithm", "X-Amz-Credential",     "X-Amz-Date",           "X-Amz-Expires",  "X-Amz-SignedHeaders",
+        "X-Amz-Signature", "X-Amz-Security-Token", "X-Amz-Content-Sha256", "AWSAccessKeyId", "Signature"
+};
 
 /* Decoded values of the parameters above; p null where absent. */
 static enum s3_code read_query(struct str query, struct arena *a, struct str out[static Q_COUNT], struct s3_fault *f)
@@ -326,7 +346,8 @@ static enum s3_code check_expiry(const struct s3_sig_rules *rules, struct str te
 }
 
 static enum s3_code verify_query(const struct s3_sig_rules *rules, const struct s3_sig_request *rq,
-                                 const struct str q[static Q_COUNT], struct arena *a, struct s3_sig *ret, struct s3_fault *f)
+                                 const struct str q[static Q_COUNT], struct arena *a, struct s3_sig *ret,
+                                 struct s3_fault *f)
 {
         struct parts p = { .malformed = S3_AUTH_QUERY_PARAMETERS,
                            .credential = q[Q_CREDENTIAL],
@@ -337,15 +358,18 @@ static enum s3_code verify_query(const struct s3_sig_rules *rules, const struct 
         enum s3_code c;
         for (unsigned i = Q_ALGORITHM; i <= Q_SIGNATURE; i++)
                 if (q[i].n == 0)
-                        return s3_fault_set(f, S3_AUTH_QUERY_PARAMETERS,
-                                            "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, "
-                                            "X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters");
+                        return s3_fault_set(
+                                f, S3_AUTH_QUERY_PARAMETERS,
+                                "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, "
+                                "X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters");
         if (!str_eq(q[Q_ALGORITHM], STR(SIG_ALGORITHM)))
                 return s3_fault_set(f, S3_AUTH_QUERY_PARAMETERS, "X-Amz-Algorithm only supports \"" SIG_ALGORITHM "\"");
         if (!s3_when_basic(p.date_text, &p.date_s))
-                return s3_fault_set(f, S3_AUTH_QUERY_PARAMETERS, "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"");
+                return s3_fault_set(f, S3_AUTH_QUERY_PARAMETERS,
+                                    "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"");
         if ((c = check_parts(rules, &p, f)) != S3_OK || (c = find_key(rules, &p, &key, &ret->user, f)) != S3_OK ||
-            (c = check_expiry(rules, q[Q_EXPIRES], p.date_s, f)) != S3_OK || (c = check_signed_headers(rq, &p, f)) != S3_OK)
+            (c = check_expiry(rules, q[Q_EXPIRES], p.date_s, f)) != S3_OK ||
+            (c = check_signed_headers(rq, &p, f)) != S3_OK)
                 return c;
         struct str in_header = header(rq, "x-amz-content-sha256");
         struct str word = in_header.p != NULL ? in_header : q[Q_SHA256];
@@ -366,7 +390,9 @@ static enum s3_code verify_query(const struct s3_sig_rules *rules, const struct 
 
 static enum s3_code refuse_v2(struct s3_fault *f)
 {
-        return s3_fault_set(f, S3_INVALID_REQUEST, "The authorization mechanism you have provided is not supported. Please use " SIG_ALGORITHM ".");
+        return s3_fault_set(f, S3_INVALID_REQUEST,
+                            "The authorization mechanism you have provided is not supported. Please use " SIG_ALGORITHM
+                            ".");
 }
 
 static enum s3_code verify_anonymous(const struct s3_sig_request *rq, struct s3_sig *ret, struct s3_fault *f)
@@ -414,8 +440,8 @@ static enum s3_code verify_any(const struct s3_sig_rules *rules, const struct s3
         return f->code;
 }
 
-enum s3_code s3_sig_verify(const struct s3_sig_rules *rules, const struct s3_sig_request *rq, struct arena *a, struct s3_sig *ret,
-                           struct s3_fault *ret_fault)
+enum s3_code s3_sig_verify(const struct s3_sig_rules *rules, const struct s3_sig_request *rq, struct arena *a,
+                           struct s3_sig *ret, struct s3_fault *ret_fault)
 {
         struct s3_sig s = { .auth = S3_AUTH_ANONYMOUS };
         enum s3_code c = verify_any(rules, rq, a, &s, ret_fault);
@@ -425,10 +451,13 @@ enum s3_code s3_sig_verify(const struct s3_sig_rules *rules, const struct s3_sig
         return c;
 }
 
-enum s3_code s3_sig_verify_form(const struct s3_sig_rules *rules, struct str algorithm, struct str credential, struct str date,
-                                struct str policy, struct str signature, struct s3_sig *ret, struct s3_fault *f)
+enum s3_code s3_sig_verify_form(const struct s3_sig_rules *rules, struct str algorithm, struct str credential,
+                                struct str date, struct str policy, struct str signature, struct s3_sig *ret,
+                                struct s3_fault *f)
 {
-        struct parts p = { .malformed = S3_INVALID_ARGUMENT, .credential = credential, .signature = signature, .date_text = date };
+        struct parts p = {
+                .malformed = S3_INVALID_ARGUMENT, .credential = credential, .signature = signature, .date_text = date
+        };
         struct hash_hmac_key key;
         unsigned char mac[HASH_SHA256_BYTES];
         char expected[S3_SIGNATURE_CHARS + 1];

@@ -1,5 +1,6 @@
-/* s3/target.c: requests into operations. First where (host and path), then what (sub-resource and parameters), then headers; last the row of the table.
- * Everything is decoded once and only the decoded text is looked at: see s3/sig.h. */
+/* s3/target.c: requests into operations. First where (host and path), then what (sub-resource and parameters), then
+ * headers; last the row of the table. Everything is decoded once and only the decoded text is looked at: see s3/sig.h.
+ */
 #include "s3/target.h"
 
 /* ---- tables ---- */
@@ -9,10 +10,11 @@ static const struct op_row {
         enum s3_level level;
 } ops[S3_OP_COUNT] = {
         [S3_OP_NONE] = { "NONE", "", "", "", "", S3_SERVICE },
-#define X(name, method, level, sub, action, version_action) [S3_OP_##name] = { #name, #method, sub, action, version_action, S3_##level },
+#define X(name, method, level, sub, action, version_action) \
+        [S3_OP_##name] = { #name, #method, sub, action, version_action, S3_##level },
         S3_OPS(X)
 #undef X
-        [S3_OP_PREFLIGHT] = { "PREFLIGHT", "OPTIONS", "", "", "", S3_SERVICE },
+                [S3_OP_PREFLIGHT] = { "PREFLIGHT", "OPTIONS", "", "", "", S3_SERVICE },
 };
 
 static const struct {
@@ -112,7 +114,8 @@ static struct str bucket_of_host(const struct parsing *p)
         }
         for (unsigned i = 0; i < p->rules->ndomains; i++) {
                 struct str d = p->rules->domains[i];
-                if (host.n > d.n + 1 && host.p[host.n - d.n - 1] == '.' && str_eq_nocase(str_skip(host, host.n - d.n), d))
+                if (host.n > d.n + 1 && host.p[host.n - d.n - 1] == '.' &&
+                    str_eq_nocase(str_skip(host, host.n - d.n), d))
                         return (struct str){ host.p, host.n - d.n - 1 };
         }
         return STR_NONE;
@@ -140,7 +143,8 @@ static enum s3_code decode(struct parsing *p, struct str raw, bool plus, struct 
 static enum s3_code parse_path(struct parsing *p)
 {
         struct s3_target *t = p->t;
-        struct str path, raw = str_starts(p->head->path, p->rules->mount) ? str_skip(p->head->path, p->rules->mount.n) : p->head->path;
+        struct str path, raw = str_starts(p->head->path, p->rules->mount) ? str_skip(p->head->path, p->rules->mount.n)
+                                                                          : p->head->path;
         enum s3_code c = decode(p, raw, false, &path);
         if (c != S3_OK)
                 return c;
@@ -163,7 +167,8 @@ static enum s3_code parse_path(struct parsing *p)
                 return s3_fault_set(p->f, S3_KEY_TOO_LONG, NULL);
         if (!str_is_utf8(t->key) || str_find(t->key, '\0') >= 0)
                 return s3_fault_set(p->f, S3_INVALID_URI, NULL);
-        if (t->bucket.n > 255 || !str_is_utf8(t->bucket) || str_find(t->bucket, '\0') >= 0 || str_find(t->bucket, '/') >= 0)
+        if (t->bucket.n > 255 || !str_is_utf8(t->bucket) || str_find(t->bucket, '\0') >= 0 ||
+            str_find(t->bucket, '/') >= 0)
                 return s3_fault_set(p->f, S3_INVALID_BUCKET_NAME, NULL);
         return S3_OK;
 }
@@ -224,7 +229,8 @@ static enum s3_code take_param(struct parsing *p, enum s3_param i, struct str va
         struct str name = str_of(params[i].name);
         if (p->t->params[i].p != NULL)
                 return bad_argument(p, "A parameter is given twice", name);
-        if (strchr(params[i].levels, "sbo"[p->t->level]) == NULL || strchr(params[i].methods, method_letter(p->head->method)) == NULL)
+        if (strchr(params[i].levels, "sbo"[p->t->level]) == NULL ||
+            strchr(params[i].methods, method_letter(p->head->method)) == NULL)
                 return bad_argument(p, "A parameter has no meaning for this request", name);
         p->t->params[i] = value.p != NULL ? value : STR("");
         return S3_OK;
@@ -232,8 +238,9 @@ static enum s3_code take_param(struct parsing *p, enum s3_param i, struct str va
 
 static bool is_signature_param(struct str name)
 {
-        static const char *const names[] = { "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date",          "X-Amz-Expires",
-                                             "X-Amz-SignedHeaders", "X-Amz-Signature", "X-Amz-Content-Sha256", "X-Amz-Security-Token" };
+        static const char *const names[] = { "X-Amz-Algorithm",      "X-Amz-Credential",    "X-Amz-Date",
+                                             "X-Amz-Expires",        "X-Amz-SignedHeaders", "X-Amz-Signature",
+                                             "X-Amz-Content-Sha256", "X-Amz-Security-Token" };
         for (unsigned i = 0; i < ARRAY_LEN(names); i++)
                 if (str_eq(name, str_of(names[i])))
                         return true;
@@ -347,7 +354,8 @@ static enum s3_code find_op(struct parsing *p)
         struct s3_target *t = p->t;
         bool copy = s3_target_header(t, "x-amz-copy-source").p != NULL, sub_here = false;
         struct str sub = p->sub.p != NULL ? p->sub : STR("");
-        struct str method = copy && p->head->method == HTTP_PUT ? STR("COPY") : str_of(http_method_name(p->head->method));
+        struct str method = copy && p->head->method == HTTP_PUT ? STR("COPY")
+                                                                : str_of(http_method_name(p->head->method));
         for (unsigned i = 1; i < S3_OP_PREFLIGHT; i++) {
                 if (ops[i].level != t->level || !str_eq(str_of(ops[i].sub), sub))
                         continue;
@@ -372,14 +380,16 @@ static enum s3_code check_params(struct parsing *p)
         bool part_op = t->op == S3_OP_UPLOAD_PART || t->op == S3_OP_UPLOAD_PART_COPY;
         if (number.p != NULL) {
                 if (!str_u64(number, &n) || n < 1 || n > 10000)
-                        return bad_argument(p, "Part number must be an integer between 1 and 10000, inclusive", STR("partNumber"));
+                        return bad_argument(p, "Part number must be an integer between 1 and 10000, inclusive",
+                                            STR("partNumber"));
                 if (!part_op && t->op != S3_OP_GET_OBJECT && t->op != S3_OP_HEAD_OBJECT)
                         return bad_argument(p, "A parameter has no meaning for this request", STR("partNumber"));
         }
         t->part_number = (unsigned)n;
         if (part_op && n == 0)
                 return bad_argument(p, "This operation needs a part number", STR("partNumber"));
-        if (t->params[S3_P_VERSION_ID].p != NULL && (t->op == S3_OP_PUT_OBJECT || t->op == S3_OP_COPY_OBJECT || p->sub.p == NULL) &&
+        if (t->params[S3_P_VERSION_ID].p != NULL &&
+            (t->op == S3_OP_PUT_OBJECT || t->op == S3_OP_COPY_OBJECT || p->sub.p == NULL) &&
             p->head->method == HTTP_PUT)
                 return bad_argument(p, "This operation does not accept a version-id", STR("versionId"));
         if (t->op == S3_OP_LIST_OBJECTS_V2 && !str_eq(t->params[S3_P_LIST_TYPE], STR("2")))
@@ -387,8 +397,8 @@ static enum s3_code check_params(struct parsing *p)
         return S3_OK;
 }
 
-enum s3_code s3_target_parse(const struct s3_target_rules *rules, const struct http_head *head, struct arena *a, struct s3_target *ret,
-                             struct s3_fault *ret_fault)
+enum s3_code s3_target_parse(const struct s3_target_rules *rules, const struct http_head *head, struct arena *a,
+                             struct s3_target *ret, struct s3_fault *ret_fault)
 {
         struct s3_target t = { .op = S3_OP_NONE, .presigned = is_presigned(head) };
         struct parsing p = { .rules = rules, .head = head, .a = a, .t = &t, .f = ret_fault };
@@ -416,8 +426,8 @@ enum s3_code s3_target_parse(const struct s3_target_rules *rules, const struct h
         return S3_OK;
 }
 
-enum s3_code s3_target_count(const struct s3_target *t, enum s3_param i, unsigned fallback, unsigned most, unsigned *ret,
-                             struct s3_fault *f)
+enum s3_code s3_target_count(const struct s3_target *t, enum s3_param i, unsigned fallback, unsigned most,
+                             unsigned *ret, struct s3_fault *f)
 {
         struct str s = t->params[i];
         uint64_t n;
@@ -426,7 +436,8 @@ enum s3_code s3_target_count(const struct s3_target *t, enum s3_param i, unsigne
                 return S3_OK;
         }
         if (!str_u64(s, &n) || n > INT32_MAX) {
-                s3_fault_set(f, S3_INVALID_ARGUMENT, "Provided %s not an integer or within integer range", params[i].name);
+                s3_fault_set(f, S3_INVALID_ARGUMENT, "Provided %s not an integer or within integer range",
+                             params[i].name);
                 f->field = "ArgumentName";
                 str_copy(f->value, sizeof(f->value), str_of(params[i].name));
                 return f->code;
@@ -466,7 +477,8 @@ bool s3_bucket_name_ok(struct str s)
         return true;
 }
 
-bool s3_copy_source_parse(struct arena *a, struct str value, struct str *ret_bucket, struct str *ret_key, struct str *ret_version)
+bool s3_copy_source_parse(struct arena *a, struct str value, struct str *ret_bucket, struct str *ret_key,
+                          struct str *ret_version)
 {
         struct str query = value, path = str_cut(&query, '?'), text, key = STR_NONE, id = STR_NONE, k, v;
         struct err *e = str_percent_decode(a, path, false, &text);

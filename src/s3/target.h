@@ -1,8 +1,10 @@
-/* s3/target.h: what a request asks for: bucket, key, operation, parameters; one table of operations, one of parameters, one of headers. Pure; any thread.
+/* s3/target.h: what a request asks for: bucket, key, operation, parameters; one table of operations, one of parameters,
+ * one of headers. Pure; any thread.
  *
- * A sub-resource, parameter or x-amz-* header that is in no table is refused with NotImplemented and never taken for the plain operation. Refused too:
- * two sub-resources at once, a parameter given twice (its order is not signed) or where it means nothing, an x-amz-* header given twice.
- * Parameters whose names begin with "x-" but not "x-amz-" are ignored, as S3 does. In a presigned request, x-amz-* parameters stand for headers. */
+ * A sub-resource, parameter or x-amz-* header that is in no table is refused with NotImplemented and never taken for
+ * the plain operation. Refused too: two sub-resources at once, a parameter given twice (its order is not signed) or
+ * where it means nothing, an x-amz-* header given twice. Parameters whose names begin with "x-" but not "x-amz-" are
+ * ignored, as S3 does. In a presigned request, x-amz-* parameters stand for headers. */
 #ifndef ORLOP_S3_TARGET_H
 #define ORLOP_S3_TARGET_H
 
@@ -86,33 +88,34 @@ const char *s3_op_name(enum s3_op op);
 /* The action that a policy must allow. PREFLIGHT has none (""). */
 const char *s3_op_action(enum s3_op op, bool of_version);
 
-/* X(name, parameter, levels, methods): parameters that carry a value. Levels and methods as letters: s b o; G H P(ut) O(post) D. */
-#define S3_PARAMS(X)                                                                                                   \
-        X(PREFIX, "prefix", "sb", "G")                                                                                 \
-        X(DELIMITER, "delimiter", "b", "G")                                                                            \
-        X(MARKER, "marker", "b", "G")                                                                                  \
-        X(MAX_KEYS, "max-keys", "b", "G")                                                                              \
-        X(ENCODING_TYPE, "encoding-type", "bo", "G")                                                                   \
-        X(LIST_TYPE, "list-type", "b", "G")                                                                            \
-        X(START_AFTER, "start-after", "b", "G")                                                                        \
-        X(CONTINUATION_TOKEN, "continuation-token", "sb", "G")                                                         \
-        X(FETCH_OWNER, "fetch-owner", "b", "G")                                                                        \
-        X(KEY_MARKER, "key-marker", "b", "G")                                                                          \
-        X(VERSION_ID_MARKER, "version-id-marker", "b", "G")                                                            \
-        X(UPLOAD_ID_MARKER, "upload-id-marker", "b", "G")                                                              \
-        X(MAX_UPLOADS, "max-uploads", "b", "G")                                                                        \
-        X(MAX_BUCKETS, "max-buckets", "s", "G")                                                                        \
-        X(BUCKET_REGION, "bucket-region", "s", "G")                                                                    \
-        X(MAX_PARTS, "max-parts", "o", "G")                                                                            \
-        X(PART_NUMBER_MARKER, "part-number-marker", "o", "G")                                                          \
-        X(VERSION_ID, "versionId", "o", "GHPD")                                                                        \
-        X(UPLOAD_ID, "uploadId", "o", "GPOD")                                                                          \
-        X(PART_NUMBER, "partNumber", "o", "GHP")                                                                       \
-        X(RESPONSE_CACHE_CONTROL, "response-cache-control", "o", "GH")                                                 \
-        X(RESPONSE_CONTENT_DISPOSITION, "response-content-disposition", "o", "GH")                                     \
-        X(RESPONSE_CONTENT_ENCODING, "response-content-encoding", "o", "GH")                                           \
-        X(RESPONSE_CONTENT_LANGUAGE, "response-content-language", "o", "GH")                                           \
-        X(RESPONSE_CONTENT_TYPE, "response-content-type", "o", "GH")                                                   \
+/* X(name, parameter, levels, methods): parameters that carry a value. Levels and methods as letters: s b o; G H P(ut)
+ * O(post) D. */
+#define S3_PARAMS(X)                                                               \
+        X(PREFIX, "prefix", "sb", "G")                                             \
+        X(DELIMITER, "delimiter", "b", "G")                                        \
+        X(MARKER, "marker", "b", "G")                                              \
+        X(MAX_KEYS, "max-keys", "b", "G")                                          \
+        X(ENCODING_TYPE, "encoding-type", "bo", "G")                               \
+        X(LIST_TYPE, "list-type", "b", "G")                                        \
+        X(START_AFTER, "start-after", "b", "G")                                    \
+        X(CONTINUATION_TOKEN, "continuation-token", "sb", "G")                     \
+        X(FETCH_OWNER, "fetch-owner", "b", "G")                                    \
+        X(KEY_MARKER, "key-marker", "b", "G")                                      \
+        X(VERSION_ID_MARKER, "version-id-marker", "b", "G")                        \
+        X(UPLOAD_ID_MARKER, "upload-id-marker", "b", "G")                          \
+        X(MAX_UPLOADS, "max-uploads", "b", "G")                                    \
+        X(MAX_BUCKETS, "max-buckets", "s", "G")                                    \
+        X(BUCKET_REGION, "bucket-region", "s", "G")                                \
+        X(MAX_PARTS, "max-parts", "o", "G")                                        \
+        X(PART_NUMBER_MARKER, "part-number-marker", "o", "G")                      \
+        X(VERSION_ID, "versionId", "o", "GHPD")                                    \
+        X(UPLOAD_ID, "uploadId", "o", "GPOD")                                      \
+        X(PART_NUMBER, "partNumber", "o", "GHP")                                   \
+        X(RESPONSE_CACHE_CONTROL, "response-cache-control", "o", "GH")             \
+        X(RESPONSE_CONTENT_DISPOSITION, "response-content-disposition", "o", "GH") \
+        X(RESPONSE_CONTENT_ENCODING, "response-content-encoding", "o", "GH")       \
+        X(RESPONSE_CONTENT_LANGUAGE, "response-content-language", "o", "GH")       \
+        X(RESPONSE_CONTENT_TYPE, "response-content-type", "o", "GH")               \
         X(RESPONSE_EXPIRES, "response-expires", "o", "GH")
 
 enum s3_param {
@@ -123,32 +126,34 @@ enum s3_param {
 };
 
 struct s3_target_rules {
-        struct str mount;           /* raw prefix of the path that is not S3's ("/s3"); may be empty */
-        const struct str *domains;  /* "s3.example.org": their sub-domains are buckets; none when mounted */
+        struct str mount;          /* raw prefix of the path that is not S3's ("/s3"); may be empty */
+        const struct str *domains; /* "s3.example.org": their sub-domains are buckets; none when mounted */
         unsigned ndomains;
 };
 struct s3_target {
         enum s3_op op;
         enum s3_level level;
-        struct str bucket, key;               /* decoded; p null above their level */
-        struct str params[S3_P_COUNT];        /* decoded; p null: absent */
-        unsigned part_number;                 /* 1…10000; 0: not given */
-        const struct http_header *headers;    /* of the request, and what a presigned query says instead of them */
+        struct str bucket, key;            /* decoded; p null above their level */
+        struct str params[S3_P_COUNT];     /* decoded; p null: absent */
+        unsigned part_number;              /* 1…10000; 0: not given */
+        const struct http_header *headers; /* of the request, and what a presigned query says instead of them */
         unsigned nheaders;
         bool presigned;
 };
 /* Reads a request. NO_MEMORY of the arena reads as SlowDown. */
-MUST_CHECK enum s3_code s3_target_parse(const struct s3_target_rules *rules, const struct http_head *head, struct arena *a,
-                                        struct s3_target *ret, struct s3_fault *ret_fault);
+MUST_CHECK enum s3_code s3_target_parse(const struct s3_target_rules *rules, const struct http_head *head,
+                                        struct arena *a, struct s3_target *ret, struct s3_fault *ret_fault);
 /* First header of this name in t->headers, or STR_NONE. */
 struct str s3_target_header(const struct s3_target *t, const char *name);
 /* A parameter that is a count: its default when absent or empty, at most `most`; else InvalidArgument. */
-MUST_CHECK enum s3_code s3_target_count(const struct s3_target *t, enum s3_param p, unsigned fallback, unsigned most, unsigned *ret,
-                                        struct s3_fault *ret_fault);
+MUST_CHECK enum s3_code s3_target_count(const struct s3_target *t, enum s3_param p, unsigned fallback, unsigned most,
+                                        unsigned *ret, struct s3_fault *ret_fault);
 
-/* S3's rules for the name of a new bucket: 3 to 63 of lower-case letters, digits, '.', '-'; no IPv4 address, no reserved prefix or suffix. */
+/* S3's rules for the name of a new bucket: 3 to 63 of lower-case letters, digits, '.', '-'; no IPv4 address, no
+ * reserved prefix or suffix. */
 bool s3_bucket_name_ok(struct str name);
 /* "/bucket/key[?versionId=id]" of x-amz-copy-source, percent-decoded. False if malformed. */
-bool s3_copy_source_parse(struct arena *a, struct str value, struct str *ret_bucket, struct str *ret_key, struct str *ret_version);
+bool s3_copy_source_parse(struct arena *a, struct str value, struct str *ret_bucket, struct str *ret_key,
+                          struct str *ret_version);
 
 #endif

@@ -1,4 +1,5 @@
-/* Request targets: method, target, host and header lines. Whatever comes is an operation of the table with what it needs, or refused. */
+/* Request targets: method, target, host and header lines. Whatever comes is an operation of the table with what it
+ * needs, or refused. */
 #include "s3/target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);

@@ -1,4 +1,5 @@
-/* What requests ask for: hosts and paths, every operation, every sub-resource name that S3 has, headers, and what is refused. */
+/* What requests ask for: hosts and paths, every operation, every sub-resource name that S3 has, headers, and what is
+ * refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -101,7 +102,9 @@ static void test_ops(void **state)
                 { "PUT h /b", S3_OP_CREATE_BUCKET },
                 { "HEAD h /b", S3_OP_HEAD_BUCKET },
                 { "DELETE h /b", S3_OP_DELETE_BUCKET },
-                { "GET h /b?list-type=2&prefix=a%2Bb&delimiter=%2F&max-keys=3&fetch-owner=true&start-after=x&continuation-token=t&encoding-type=url",
+                { "GET h "
+                  "/b?list-type=2&prefix=a%2Bb&delimiter=%2F&max-keys=3&fetch-owner=true&start-after=x&continuation-"
+                  "token=t&encoding-type=url",
                   S3_OP_LIST_OBJECTS_V2 },
                 { "GET h /b?marker=x&x-id=ListObjects&x-foo", S3_OP_LIST_OBJECTS },
                 { "GET h /b?versions&key-marker=a&version-id-marker=b", S3_OP_LIST_VERSIONS },
@@ -116,7 +119,8 @@ static void test_ops(void **state)
                 { "DELETE h /b/k?versionId=null", S3_OP_DELETE_OBJECT },
                 { "POST h /b/k?uploads", S3_OP_CREATE_UPLOAD },
                 { "PUT h /b/k?partNumber=10000&uploadId=u", S3_OP_UPLOAD_PART },
-                { "PUT h /b/k?uploadId=u&partNumber=1\nX-Amz-Copy-Source: b/o\nx-amz-copy-source-range: bytes=0-1", S3_OP_UPLOAD_PART_COPY },
+                { "PUT h /b/k?uploadId=u&partNumber=1\nX-Amz-Copy-Source: b/o\nx-amz-copy-source-range: bytes=0-1",
+                  S3_OP_UPLOAD_PART_COPY },
                 { "POST h /b/k?uploadId=u", S3_OP_COMPLETE_UPLOAD },
                 { "DELETE h /b/k?uploadId=u", S3_OP_ABORT_UPLOAD },
                 { "GET h /b/k?uploadId=u&max-parts=1&part-number-marker=3", S3_OP_LIST_PARTS },
@@ -148,15 +152,58 @@ static void test_ops(void **state)
         assert_string_equal(s3_op_action(S3_OP_PUT_OBJECT, true), "s3:PutObject");
 }
 
-/* All sub-resource names of the S3 API reference. For each level and method it is its own operation, or it is refused: never the plain one. */
+/* All sub-resource names of the S3 API reference. For each level and method it is its own operation, or it is refused:
+ * never the plain one. */
 static void test_every_sub_resource(void **state)
 {
         static const char *const names[] = {
-                "abac", "accelerate", "acl", "analytics", "annotation", "annotations", "attributes", "cors", "delete", "encryption", "events",
-                "intelligent-tiering", "inventory", "legal-hold", "lifecycle", "list-type=2", "location", "logging", "metadata", "metadataConfiguration",
-                "metadataInventoryTable", "metadataJournalTable", "metadataTable", "metrics", "notification", "object-lock", "ownershipControls",
-                "policy", "policyStatus", "publicAccessBlock", "renameObject", "replication", "requestPayment", "restore", "retention", "select",
-                "select-type=2", "session", "tagging", "torrent", "uploadId=u", "uploads", "versioning", "versions", "website", "policystatus", "ACL",
+                "abac",
+                "accelerate",
+                "acl",
+                "analytics",
+                "annotation",
+                "annotations",
+                "attributes",
+                "cors",
+                "delete",
+                "encryption",
+                "events",
+                "intelligent-tiering",
+                "inventory",
+                "legal-hold",
+                "lifecycle",
+                "list-type=2",
+                "location",
+                "logging",
+                "metadata",
+                "metadataConfiguration",
+                "metadataInventoryTable",
+                "metadataJournalTable",
+                "metadataTable",
+                "metrics",
+                "notification",
+                "object-lock",
+                "ownershipControls",
+                "policy",
+                "policyStatus",
+                "publicAccessBlock",
+                "renameObject",
+                "replication",
+                "requestPayment",
+                "restore",
+                "retention",
+                "select",
+                "select-type=2",
+                "session",
+                "tagging",
+                "torrent",
+                "uploadId=u",
+                "uploads",
+                "versioning",
+                "versions",
+                "website",
+                "policystatus",
+                "ACL",
         };
         static const char *const methods[] = { "GET", "HEAD", "PUT", "POST", "DELETE", "PATCH" };
         static const char *const paths[] = { "/", "/b", "/b/k" };
@@ -169,17 +216,21 @@ static void test_every_sub_resource(void **state)
                                 struct s3_target t;
                                 struct s3_fault f;
                                 bool part = strcmp(names[n], "uploadId=u") == 0 && m == 2;
-                                snprintf(text, sizeof(text), "%s h %s?%s%s", methods[m], paths[l], names[n], part ? "&partNumber=1" : "");
+                                snprintf(text, sizeof(text), "%s h %s?%s%s", methods[m], paths[l], names[n],
+                                         part ? "&partNumber=1" : "");
                                 enum s3_code c = parse(text, &t, &f);
                                 if (c != S3_OK) {
-                                        assert_true(c == S3_NOT_IMPLEMENTED || c == S3_METHOD_NOT_ALLOWED || c == S3_INVALID_ARGUMENT);
+                                        assert_true(c == S3_NOT_IMPLEMENTED || c == S3_METHOD_NOT_ALLOWED ||
+                                                    c == S3_INVALID_ARGUMENT);
                                         continue;
                                 }
                                 taken++;
                                 /* a plain operation's name is never the answer */
-                                if (t.op == S3_OP_LIST_BUCKETS || t.op == S3_OP_CREATE_BUCKET || t.op == S3_OP_DELETE_BUCKET || t.op == S3_OP_HEAD_BUCKET ||
-                                    t.op == S3_OP_LIST_OBJECTS || t.op == S3_OP_POST_OBJECT || t.op == S3_OP_GET_OBJECT || t.op == S3_OP_HEAD_OBJECT ||
-                                    t.op == S3_OP_PUT_OBJECT || t.op == S3_OP_DELETE_OBJECT || t.op == S3_OP_COPY_OBJECT)
+                                if (t.op == S3_OP_LIST_BUCKETS || t.op == S3_OP_CREATE_BUCKET ||
+                                    t.op == S3_OP_DELETE_BUCKET || t.op == S3_OP_HEAD_BUCKET ||
+                                    t.op == S3_OP_LIST_OBJECTS || t.op == S3_OP_POST_OBJECT ||
+                                    t.op == S3_OP_GET_OBJECT || t.op == S3_OP_HEAD_OBJECT || t.op == S3_OP_PUT_OBJECT ||
+                                    t.op == S3_OP_DELETE_OBJECT || t.op == S3_OP_COPY_OBJECT)
                                         fail_msg("%s was taken for %s", text, s3_op_name(t.op));
                         }
                 }
@@ -236,8 +287,14 @@ static void test_count(void **state)
                 const char *value;
                 enum s3_code want;
                 unsigned n;
-        } cases[] = { { NULL, S3_OK, 1000 }, { "", S3_OK, 1000 }, { "0", S3_OK, 0 }, { "7", S3_OK, 7 }, { "5000", S3_OK, 1000 }, { "-1", S3_INVALID_ARGUMENT, 0 },
-                      { "blah", S3_INVALID_ARGUMENT, 0 }, { "2147483648", S3_INVALID_ARGUMENT, 0 } };
+        } cases[] = { { NULL, S3_OK, 1000 },
+                      { "", S3_OK, 1000 },
+                      { "0", S3_OK, 0 },
+                      { "7", S3_OK, 7 },
+                      { "5000", S3_OK, 1000 },
+                      { "-1", S3_INVALID_ARGUMENT, 0 },
+                      { "blah", S3_INVALID_ARGUMENT, 0 },
+                      { "2147483648", S3_INVALID_ARGUMENT, 0 } };
         (void)state;
         for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
                 struct s3_target t = { .op = S3_OP_LIST_OBJECTS };
@@ -251,9 +308,22 @@ static void test_count(void **state)
 
 static void test_names(void **state)
 {
-        static const char *const good[] = { "abc", "a-b.c1", "123456789012345678901234567890123456789012345678901234567890123", "1.2.3" };
-        static const char *const bad[] = { "ab", "1234567890123456789012345678901234567890123456789012345678901234", "Abc", "a_b", "-ab", "ab-", ".ab", "a..b",
-                                           "192.168.5.4", "xn--abc", "abc-s3alias", "a/b", "" };
+        static const char *const good[] = { "abc", "a-b.c1",
+                                            "123456789012345678901234567890123456789012345678901234567890123",
+                                            "1.2.3" };
+        static const char *const bad[] = { "ab",
+                                           "1234567890123456789012345678901234567890123456789012345678901234",
+                                           "Abc",
+                                           "a_b",
+                                           "-ab",
+                                           "ab-",
+                                           ".ab",
+                                           "a..b",
+                                           "192.168.5.4",
+                                           "xn--abc",
+                                           "abc-s3alias",
+                                           "a/b",
+                                           "" };
         (void)state;
         for (size_t i = 0; i < ARRAY_LEN(good); i++)
                 assert_true(s3_bucket_name_ok(str_of(good[i])));

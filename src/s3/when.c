@@ -1,4 +1,5 @@
-/* s3/when.c: moments as text. Each reader takes what it is made for and nothing else; fields out of range are refused. */
+/* s3/when.c: moments as text. Each reader takes what it is made for and nothing else; fields out of range are refused.
+ */
 #include "s3/when.h"
 
 #include <stdio.h>
@@ -9,7 +10,8 @@ struct civil {
         unsigned year, month, day, hour, minute, second;
 };
 
-/* Days since 1970-01-01 of the proleptic Gregorian calendar; years counted from March, so that the leap day comes last. */
+/* Days since 1970-01-01 of the proleptic Gregorian calendar; years counted from March, so that the leap day comes last.
+ */
 static int64_t days_of(unsigned year, unsigned month, unsigned day)
 {
         int64_t y = (int64_t)year - (month <= 2), era = y / 400, yoe = y - era * 400;
@@ -28,15 +30,19 @@ static struct civil civil_of(int64_t s)
         int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
         int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
         unsigned month = (unsigned)(mp < 10 ? mp + 3 : mp - 9);
-        return (struct civil){ (unsigned)(yoe + era * 400 + (month <= 2)), month, (unsigned)(doy - (153 * mp + 2) / 5 + 1),
-                               (unsigned)(rest / 3600), (unsigned)(rest / 60 % 60), (unsigned)(rest % 60) };
+        return (struct civil){ (unsigned)(yoe + era * 400 + (month <= 2)),
+                               month,
+                               (unsigned)(doy - (153 * mp + 2) / 5 + 1),
+                               (unsigned)(rest / 3600),
+                               (unsigned)(rest / 60 % 60),
+                               (unsigned)(rest % 60) };
 }
 
 static bool seconds_of(const struct civil *c, int64_t *ret)
 {
         static const unsigned char days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-        if (c->year < 1970 || c->year > 9999 || c->month < 1 || c->month > 12 || c->day < 1 || c->hour > 23 || c->minute > 59 ||
-            c->second > 60)
+        if (c->year < 1970 || c->year > 9999 || c->month < 1 || c->month > 12 || c->day < 1 || c->hour > 23 ||
+            c->minute > 59 || c->second > 60)
                 return false;
         bool leap = c->year % 4 == 0 && (c->year % 100 != 0 || c->year % 400 == 0);
         if (c->day > days[c->month - 1] + (unsigned)(leap && c->month == 2))
@@ -73,15 +79,15 @@ bool s3_when_basic(struct str s, int64_t *ret_s)
 {
         struct civil c;
         return digits(&s, 4, &c.year) && digits(&s, 2, &c.month) && digits(&s, 2, &c.day) && literal(&s, "T") &&
-               digits(&s, 2, &c.hour) && digits(&s, 2, &c.minute) && digits(&s, 2, &c.second) && literal(&s, "Z") && s.n == 0 &&
-               seconds_of(&c, ret_s);
+               digits(&s, 2, &c.hour) && digits(&s, 2, &c.minute) && digits(&s, 2, &c.second) && literal(&s, "Z") &&
+               s.n == 0 && seconds_of(&c, ret_s);
 }
 
 const char *s3_when_basic_text(int64_t s, char buf[static 17])
 {
         struct civil c = civil_of(s);
-        snprintf(buf, 17, "%04u%02u%02uT%02u%02u%02uZ", c.year % 10000, c.month % 100, c.day % 100, c.hour % 100, c.minute % 100,
-                 c.second % 100);
+        snprintf(buf, 17, "%04u%02u%02uT%02u%02u%02uZ", c.year % 10000, c.month % 100, c.day % 100, c.hour % 100,
+                 c.minute % 100, c.second % 100);
         return buf;
 }
 
@@ -100,7 +106,8 @@ static bool offset_of(struct str *s, int64_t *ret_s)
 {
         unsigned h, m;
         bool minus = literal(s, "-");
-        if ((!minus && !literal(s, "+")) || !digits(s, 2, &h) || !literal(s, ":") || !digits(s, 2, &m) || h > 23 || m > 59)
+        if ((!minus && !literal(s, "+")) || !digits(s, 2, &h) || !literal(s, ":") || !digits(s, 2, &m) || h > 23 ||
+            m > 59)
                 return false;
         *ret_s = (minus ? -1 : 1) * (int64_t)(h * 3600 + m * 60);
         return true;
@@ -110,7 +117,8 @@ bool s3_when_iso(struct str s, int64_t *ret_ns)
 {
         struct civil c = { .hour = 0 };
         int64_t t, ns = 0, east = 0;
-        if (!digits(&s, 4, &c.year) || !literal(&s, "-") || !digits(&s, 2, &c.month) || !literal(&s, "-") || !digits(&s, 2, &c.day))
+        if (!digits(&s, 4, &c.year) || !literal(&s, "-") || !digits(&s, 2, &c.month) || !literal(&s, "-") ||
+            !digits(&s, 2, &c.day))
                 return false;
         if (s.n != 0) {
                 if (!literal(&s, "T") || !digits(&s, 2, &c.hour) || !literal(&s, ":") || !digits(&s, 2, &c.minute))
@@ -139,8 +147,8 @@ const char *s3_when_iso_text(int64_t ns, char buf[static 25])
                 s--;
         }
         struct civil c = civil_of(s);
-        snprintf(buf, 25, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", c.year % 10000, c.month % 100, c.day % 100, c.hour % 100,
-                 c.minute % 100, c.second % 100, (unsigned)(rest / 1000000) % 1000);
+        snprintf(buf, 25, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", c.year % 10000, c.month % 100, c.day % 100,
+                 c.hour % 100, c.minute % 100, c.second % 100, (unsigned)(rest / 1000000) % 1000);
         return buf;
 }
 
@@ -159,7 +167,8 @@ static bool month_name(struct str *s, unsigned *ret)
 
 static bool clock_time(struct str *s, struct civil *c)
 {
-        return digits(s, 2, &c->hour) && literal(s, ":") && digits(s, 2, &c->minute) && literal(s, ":") && digits(s, 2, &c->second);
+        return digits(s, 2, &c->hour) && literal(s, ":") && digits(s, 2, &c->minute) && literal(s, ":") &&
+               digits(s, 2, &c->second);
 }
 
 bool s3_when_http(struct str s, int64_t *ret_s)
@@ -173,8 +182,8 @@ bool s3_when_http(struct str s, int64_t *ret_s)
                         ok = digits(&s, 1, &c.day);
                 else
                         ok = ok && digits(&s, 2, &c.day);
-                return ok && literal(&s, " ") && clock_time(&s, &c) && literal(&s, " ") && digits(&s, 4, &c.year) && s.n == 0 &&
-                       seconds_of(&c, ret_s);
+                return ok && literal(&s, " ") && clock_time(&s, &c) && literal(&s, " ") && digits(&s, 4, &c.year) &&
+                       s.n == 0 && seconds_of(&c, ret_s);
         }
         s = str_skip(s, (size_t)comma + 1);
         if (!literal(&s, " ") || !digits(&s, 2, &c.day))

@@ -1,4 +1,5 @@
-/* s3/write.c: the documents of answers about buckets, objects and uploads, in the order of elements that S3 has. Listings are in write_list.c. */
+/* s3/write.c: the documents of answers about buckets, objects and uploads, in the order of elements that S3 has.
+ * Listings are in write_list.c. */
 #include "s3/write.h"
 
 #include <stdio.h>
@@ -97,8 +98,8 @@ void s3_write_create_upload(struct buf *b, struct str bucket, struct str key, st
         xml_close(b, "InitiateMultipartUploadResult");
 }
 
-void s3_write_complete_upload(struct buf *b, struct str location, struct str bucket, struct str key, struct str etag, enum s3_cksum cksum,
-                              enum s3_cksum_type type, struct str cksum_text)
+void s3_write_complete_upload(struct buf *b, struct str location, struct str bucket, struct str key, struct str etag,
+                              enum s3_cksum cksum, enum s3_cksum_type type, struct str cksum_text)
 {
         s3__write_begin(b, "CompleteMultipartUploadResult");
         xml_text(b, "Location", location);
@@ -133,8 +134,8 @@ void s3_write_parts_begin(struct buf *b, const struct s3_parts_head *h)
         }
 }
 
-void s3_write_part(struct buf *b, unsigned number, struct str etag, uint64_t size, int64_t modified_ns, enum s3_cksum cksum,
-                   struct str cksum_text)
+void s3_write_part(struct buf *b, unsigned number, struct str etag, uint64_t size, int64_t modified_ns,
+                   enum s3_cksum cksum, struct str cksum_text)
 {
         xml_open(b, "Part");
         xml_uint(b, "PartNumber", number);
@@ -152,7 +153,8 @@ void s3_write_parts_end(struct buf *b)
 
 /* ---- objects ---- */
 
-void s3_write_copy(struct buf *b, bool part, struct str etag, int64_t modified_ns, enum s3_cksum cksum, struct str cksum_text)
+void s3_write_copy(struct buf *b, bool part, struct str etag, int64_t modified_ns, enum s3_cksum cksum,
+                   struct str cksum_text)
 {
         const char *name = part ? "CopyPartResult" : "CopyObjectResult";
         s3__write_begin(b, name);
@@ -254,7 +256,8 @@ void s3_write_versioning(struct buf *b, enum s3_versioning v)
 static void write_grant(struct buf *b, const struct s3_owner *owner, const char *group, const char *permission)
 {
         xml_open(b, "Grant");
-        buf_printf(b, "<Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"%s\">", group != NULL ? "Group" : "CanonicalUser");
+        buf_printf(b, "<Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"%s\">",
+                   group != NULL ? "Group" : "CanonicalUser");
         if (group != NULL) {
                 xml_open(b, "URI");
                 buf_printf(b, "http://acs.amazonaws.com/groups/global/%s", group);

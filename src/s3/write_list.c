@@ -1,4 +1,5 @@
-/* s3/write_list.c: the four listings of a bucket. They differ in names of elements and in what an entry tells, which the switches below say. */
+/* s3/write_list.c: the four listings of a bucket. They differ in names of elements and in what an entry tells, which
+ * the switches below say. */
 #include "s3/write.h"
 
 #include "base/xml.h"
@@ -102,7 +103,10 @@ void s3_write_list_entry(struct buf *b, const struct s3_list_head *h, const stru
         if (h->kind == S3_LIST_UPLOADS)
                 write_upload(b, h, e);
         else
-                write_object(b, h, e, h->kind != S3_LIST_VERSIONS ? "Contents" : e->marker ? "DeleteMarker" : "Version");
+                write_object(b, h, e,
+                             h->kind != S3_LIST_VERSIONS ? "Contents"
+                             : e->marker                 ? "DeleteMarker"
+                                                         : "Version");
 }
 
 void s3_write_list_prefix(struct buf *b, const struct s3_list_head *h, struct str prefix)
@@ -121,7 +125,8 @@ void s3_write_list_end(struct buf *b, const struct s3_list_head *h, const struct
                 if (h->kind == S3_LIST_V2)
                         xml_text(b, "NextContinuationToken", t->next_marker);
                 else
-                        s3__write_key(b, h->kind == S3_LIST_V1 ? "NextMarker" : "NextKeyMarker", t->next_marker, h->url);
+                        s3__write_key(b, h->kind == S3_LIST_V1 ? "NextMarker" : "NextKeyMarker", t->next_marker,
+                                      h->url);
                 if (h->kind == S3_LIST_VERSIONS)
                         xml_text(b, "NextVersionIdMarker", t->next_id_marker);
                 if (h->kind == S3_LIST_UPLOADS)
