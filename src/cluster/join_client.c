@@ -152,34 +152,6 @@ static struct err *ask(struct joining *j, struct rpc_peer *peer)
         return take_reply(j, reply);
 }
 
-/* The whole state, asked for with the new certificate. */
-static struct err *fetch_state(struct joining *j, const struct rpc_peer *peer, struct found *f)
-{
-        const struct tls_pem pem = { j->cred.cert, j->cred.key, j->cred.ca };
-        struct tls_ctx *tls = NULL;
-        struct rpc_client *client = NULL;
-        json_t *answer = NULL;
-        struct err *e = tls_mutual_client_new(&pem, &tls);
-        const struct rpc_client_options o = { .tls = tls };
-        if (!e)
-                e = rpc_client_new(&o, &client);
-        for (int64_t end = clock_mono_ns() + CALL_WAIT_NS; !e;) {
-                e = cluster__watch_fetch(client, peer, 0, 0, &answer);
-                /* The one we ask may hear of us a moment later. */
-                if (err_code(e) != ERR_FORBIDDEN || clock_mono_ns() > end)
-                        break;
-                err_free(e);
-                e = NULL;
-                clock_sleep_ns(NS_PER_SEC / 10);
-        }
-        if (!e)
-                e = cluster__watch_take(answer, &f->table, &f->index);
-        json_decref(answer);
-        rpc_client_free(client);
-        tls_ctx_free(tls);
-        return e;
-}
-
 static bool is_final(const struct err *e)
 {
         switch (err_code(e)) {
@@ -193,6 +165,34 @@ static bool is_final(const struct err *e)
         default:
                 return false;
         }
+}
+
+/* The whole state, asked for with the new certificate. */
+static struct err *fetch_state(struct joining *j, const struct rpc_peer *peer, struct found *f)
+{
+        const struct tls_pem pem = { j->cred.cert, j->cred.key, j->cred.ca };
+        struct tls_ctx *tls = NULL;
+        struct rpc_client *client = NULL;
+        json_t *answer = NULL;
+        struct err *e = tls_mutual_client_new(&pem, &tls);
+        const struct rpc_client_options o = { .tls = tls };
+        if (!e)
+                e = rpc_client_new(&o, &client);
+        for (int64_t end = clock_mono_ns() + JOIN_WAIT_NS; !e;) {
+                e = cluster__watch_fetch(client, peer, 0, 0, &answer);
+                /* The one we ask may hear of us a moment later. To give up wastes the token: it has been used. */
+                if (!e || (is_final(e) && err_code(e) != ERR_FORBIDDEN) || clock_mono_ns() > end)
+                        break;
+                err_free(e);
+                e = NULL;
+                clock_sleep_ns(NS_PER_SEC / 10);
+        }
+        if (!e)
+                e = cluster__watch_take(answer, &f->table, &f->index);
+        json_decref(answer);
+        rpc_client_free(client);
+        tls_ctx_free(tls);
+        return e;
 }
 
 static struct err *ask_all(struct joining *j, struct rpc_peer *ret_peer)
