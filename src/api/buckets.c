@@ -1,6 +1,9 @@
 /* api/buckets.c: /v1/buckets: making, showing, changing and ending buckets; and the refusals of what is not built or
  * needs a remote bucket. */
 #include "api/buckets.h"
+
+#include <limits.h>
+
 #include "api/relay.h"
 #include "os/clock.h"
 
@@ -28,10 +31,13 @@ static struct err *remote_refused(const struct bck *b)
                        bck_text(b, text));
 }
 
+/* Of this node; one that is no target has none to judge by. */
 static unsigned active_mountpaths(const struct snapshot *s)
 {
         unsigned n = 0;
 
+        if (s->target == NULL)
+                return UINT_MAX;
         for (size_t i = 0; i < s->mountpath_count; i++)
                 n += s->mountpaths[i].enabled;
         return MAX(n, 1);
