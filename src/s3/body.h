@@ -4,7 +4,8 @@
  * A body reads from a source of bytes and is one itself (net/http_client.h, http_body_read_fn), so it can stand between
  * a request and whoever stores. It undoes aws-chunked, checks the chain of chunk signatures, the trailer, the digest of
  * the signature, Content-MD5, the x-amz-checksum-* value and the announced length. **The last byte is held back until
- * all of that was right**: who stores only bodies of the announced length can not store a wrong one.
+ * all of that was right**: who stores only bodies of the announced length can not store a wrong one. A body without
+ * bytes has none to hold back: read to the end (*ret_n = 0) before anything is committed.
  *
  * Memory: one struct of about 9 KiB, whatever the body. One thread at a time; it blocks when the source does. */
 #ifndef ORLOP_S3_BODY_H

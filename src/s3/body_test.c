@@ -302,6 +302,27 @@ static void test_framing(void **state)
         assert_int_equal(decode(&r, buf_str(&in), 100, 100, &out), S3_INVALID_REQUEST);
 }
 
+/* Where nobody is asked who he is, signatures must be there but may be anything; what the content promises is checked
+ * all the same. */
+static void test_unproven(void **state)
+{
+        (void)state;
+        AUTO_BUF struct buf in = BUF_INIT;
+        AUTO_BUF struct buf out = BUF_INIT;
+        for (unsigned mode = S3_PAYLOAD_STREAM; mode <= S3_PAYLOAD_STREAM_TRAILER; mode++) {
+                struct s3_body_rules r = rules_of((enum s3_payload)mode);
+                make(&in, r.payload, 8192);
+                r.chain = (struct s3_sig_chain){ .date = "" };
+                assert_int_equal(decode(&r, buf_str(&in), 4096, 8192, &out), S3_SIGNATURE_DOES_NOT_MATCH);
+                r.unproven = true;
+                assert_int_equal(decode(&r, buf_str(&in), 4096, 8192, &out), S3_OK);
+                assert_int_equal(out.n, sizeof(content));
+                in.p[100] ^= 1; /* of the content */
+                enum s3_code want = mode == S3_PAYLOAD_STREAM ? S3_OK : S3_BAD_DIGEST;
+                assert_int_equal(decode(&r, buf_str(&in), 4096, 8192, &out), want);
+        }
+}
+
 static void expect_rules(const struct s3_sig *sig, const struct http_header *h, unsigned n, enum s3_code want,
                          struct s3_body_rules *ret)
 {
@@ -348,6 +369,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_good),     cmocka_unit_test(test_empty),   cmocka_unit_test(test_flips),
                 cmocka_unit_test(test_promises), cmocka_unit_test(test_framing), cmocka_unit_test(test_rules),
+                cmocka_unit_test(test_unproven),
         };
         return cmocka_run_group_tests(tests, setup, NULL);
 }
