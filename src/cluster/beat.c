@@ -26,12 +26,18 @@ void cluster__beat_kick(struct many *m)
 
 /* ---- the gate ---- */
 
+static uint64_t confirmed_on_disk(struct cluster *c)
+{
+        LOCK_SCOPE(&c->publish);
+        return c->local.confirmed;
+}
+
 void cluster__gate_follow(struct many *m)
 {
         struct cluster *c = m->c;
-        uint64_t epoch = atomic_load(&c->published_epoch);
+        uint64_t epoch = atomic_load(&c->published_epoch), confirmed = confirmed_on_disk(c);
         LOCK_SCOPE(&m->beat); /* one mover */
-        if (epoch >= c->local.confirmed && cluster__gate_drained(&c->gate))
+        if (epoch >= confirmed && cluster__gate_drained(&c->gate))
                 cluster__gate_move(&c->gate, epoch);
 }
 
@@ -57,7 +63,7 @@ static bool confirm(struct many *m, int64_t *waiting_since)
                 return false;
         }
         *waiting_since = 0;
-        if (epoch > c->local.confirmed) {
+        if (epoch > confirmed_on_disk(c)) {
                 LOCK_SCOPE(&c->publish);
                 struct local l = c->local;
                 l.confirmed = epoch;
