@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -560,6 +561,14 @@ static void test_when(void **state)
         }
 }
 
+/* Time of this thread alone: others share the machine. */
+static int64_t cpu_ns(void)
+{
+        struct timespec t;
+        assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t), 0);
+        return (int64_t)t.tv_sec * NS_PER_SEC + t.tv_nsec;
+}
+
 /* No verdict: the figure that the benchmark page quotes. */
 static void test_cost(void **state)
 {
@@ -577,7 +586,7 @@ static void test_cost(void **state)
         for (unsigned cached = 0; cached < 2; cached++) {
                 struct s3_sig_rules rules = { &region, 1, T2013, find, NULL, cached ? keys : NULL };
                 const unsigned turns = 20000;
-                int64_t start = clock_mono_ns();
+                int64_t start = cpu_ns();
                 for (unsigned i = 0; i < turns; i++) {
                         struct s3_sig s;
                         struct s3_fault f;
@@ -585,7 +594,7 @@ static void test_cost(void **state)
                         assert_int_equal(s3_sig_verify(&rules, &rq, &a, &s, &f), S3_OK);
                 }
                 print_message("verify, signing key %s: %.2f us\n", cached ? "cached" : "derived",
-                              (double)(clock_mono_ns() - start) / turns / 1000);
+                              (double)(cpu_ns() - start) / turns / 1000);
         }
         s3_sig_keys_free(keys);
 }
