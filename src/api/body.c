@@ -42,7 +42,7 @@ static struct err *admit(struct api_req *r)
         if (n >= a->uploads_max && !here)
                 e = err_new(ERR_OVERLOAD, "%u contents are being received already", n);
         else if (!here)
-                e = api_reserve(r, kept(r->rq));
+                e = api__reserve_held(r, kept(r->rq));
         if (e != NULL)
                 atomic_fetch_sub_explicit(&a->uploads, 1, memory_order_relaxed);
         return e;

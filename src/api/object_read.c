@@ -4,6 +4,7 @@
  * descriptors when all of the range is verified, else a generator that verifies as it reads. HEAD reads the record
  * alone. */
 #include "api/objects.h"
+#include "api/request.h"
 
 #include "flow/owner.h"
 #include "os/clock.h"
@@ -77,6 +78,7 @@ static struct err *send_range(struct api_req *r, struct content *c, uint64_t off
                 if (content_range_ready(c, offset, length))
                         return api__object_body(r->rq, r->rs, c, offset, length);
         }
+        TRY(api__reserve_held(r, GEN_STEP)); /* a reader who stops keeps a piece */
         struct verified_read *v = arena_new(r->arena, struct verified_read);
         if (v == NULL)
                 return err_static(ERR_NO_MEMORY);
@@ -119,6 +121,7 @@ struct err *api__object_send(struct api_req *r, struct flow_object *o, uint64_t 
                 o->content = NULL;
                 return NULL;
         }
+        TRY(api__reserve_held(r, GEN_STEP));
         struct relayed_read *v = arena_new(r->arena, struct relayed_read);
         if (v == NULL)
                 return err_static(ERR_NO_MEMORY);

@@ -242,6 +242,16 @@ struct err *api_reserve(struct api_req *r, size_t n)
         return api__reserve(r->api, r->rs, n);
 }
 
+struct err *api__reserve_held(struct api_req *r, size_t n)
+{
+        size_t all = atomic_load_explicit(&r->api->reserved, memory_order_relaxed);
+        if (!r->internal && all + n > r->api->reserve_max / 2)
+                return err_new(ERR_OVERLOAD,
+                               "requests of slow clients hold too much memory (%zu of %zu bytes), cannot take %zu more",
+                               all, r->api->reserve_max / 2, n);
+        return api_reserve(r, n);
+}
+
 void api__reserve_end(struct api *a, struct http_resp *rs)
 {
         if (rs->user != NULL)

@@ -27,6 +27,9 @@ MUST_CHECK struct err *api__read_envelope(struct api_req *r, size_t max);
 #define API_MESSAGE_COST 4 /* a message and what it is parsed to take about so many times its text, at most */
 /* As api_reserve, for a request that has no api_req yet. */
 MUST_CHECK struct err *api__reserve(struct api *a, struct http_resp *rs, size_t n);
+/* As api_reserve, for what a client may make us hold as long as it likes: half of the memory is left for other
+ * requests. */
+MUST_CHECK struct err *api__reserve_held(struct api_req *r, size_t n);
 /* Gives back what api_reserve took for this request; when it ends. Any thread. */
 void api__reserve_end(struct api *a, struct http_resp *rs);
 

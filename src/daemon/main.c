@@ -1,4 +1,5 @@
-/* daemon/main.c: `orlopd`: reads the settings and serves, or runs an offline tool. Exit codes: 0 clean end, 1 failed, 2 usage. */
+/* daemon/main.c: `orlopd`: reads the settings and serves, or runs an offline tool. Exit codes: 0 clean end, 1 failed, 2 usage, 3 an end
+ * that was not waited for (ending.h). */
 #include <string.h>
 
 #include "daemon/serve.h"

@@ -13,15 +13,19 @@
 #include "api/api.h"
 #include "base/log.h"
 #include "daemon/cluster_port.h"
+#include "daemon/ending.h"
+#include "daemon/shares.h"
 #include "flow/owner.h"
 #include "os/clock.h"
 #include "os/sock.h"
 #include "os/sysinfo.h"
 
 #define DRAIN_NS (15 * NS_PER_SEC) /* for requests in flight at the end */
+#define END_NS (30 * NS_PER_SEC)   /* for the whole end */
 
 struct service {
         const struct settings *set;
+        struct shares shares;
         struct node node;
         struct pool *pool;
         struct logfile *log;
@@ -119,7 +123,8 @@ static struct err *bind_server(struct service *v, const struct http_app *app)
         uint64_t loops = 0;
         if (s->loops.n > 0 && (!str_u64(s->loops, &loops) || loops > 256))
                 return err_new(ERR_INVALID, "--loops: expecting a number up to 256");
-        struct http_server_options o = { .listeners = &l, .nlisteners = 1, .loops = (unsigned)loops, .pool = v->pool, .app = *app };
+        struct http_server_options o = { .listeners = &l, .nlisteners = 1, .loops = (unsigned)loops, .pool = v->pool, .app = *app,
+                                         .limits = { .max_connections = v->shares.connections } };
         return http_server_new(&o, &v->server);
 }
 
@@ -205,7 +210,6 @@ static struct err *open_store(struct service *v)
         const char *paths[SETTINGS_DIRS_MAX + CLUSTER_MOUNTPATHS_MAX], *labels[SETTINGS_DIRS_MAX + CLUSTER_MOUNTPATHS_MAX];
         bool known[SETTINGS_DIRS_MAX + CLUSTER_MOUNTPATHS_MAX] = { false };
         unsigned n = 0;
-        uint64_t cache = 0;
         for (; n < v->set->ndirs; n++) {
                 TRY(file_mkdir_all(v->set->dirs[n].p, 0700));
                 paths[n] = realpath(v->set->dirs[n].p, NULL);
@@ -227,10 +231,8 @@ static struct err *open_store(struct service *v)
                         labels[n++] = snap->mountpaths[i].label;
                 }
         }
-        if (v->set->cache_size.n > 0 && !str_size(v->set->cache_size, &cache))
-                return err_new(ERR_INVALID, "--cache-size: expecting a size such as 256MiB");
         struct store_options o = { .paths = paths, .labels = labels, .npaths = n, .known = known, .cluster_uuid = snap->uuid, .target_id = snap->target->id,
-                                   .node = (uint32_t)snap->target->digest, .cache_bytes = cache, .render = api_render_object, .clock = { now_of, v->node.cluster } };
+                                   .node = (uint32_t)snap->target->digest, .cache_bytes = v->shares.cache, .cache_files = v->shares.cache_files, .render = api_render_object, .clock = { now_of, v->node.cluster } };
         struct err *e = store_open(&o, &v->node.store);
         for (size_t i = 0; e == NULL && i < snap->mountpath_count; i++) {
                 bool changed;
@@ -259,21 +261,19 @@ static struct err *start(struct service *v)
 {
         const struct settings *s = v->set;
         uint64_t files = sysinfo_raise_nofile();
-        struct pool_limits limits = {
-                .max_running = { [POOL_CONTROL] = 64, [POOL_DATA] = 512, [POOL_UPLOAD] = 512, [POOL_BACKEND] = 64, [POOL_JOBS] = 32, [POOL_PEER] = 256 },
-                .max_queued = { [POOL_CONTROL] = 4096, [POOL_DATA] = 16384, [POOL_UPLOAD] = 16384, [POOL_BACKEND] = 1024, [POOL_JOBS] = 1024, [POOL_PEER] = 16384 },
-        };
         TRY(start_log(v));
         if (files < 1024)
                 log_warn("only %lu open files are allowed (ulimit -n): few connections can be served", (unsigned long)files);
         TRY(check_exposure(s));
         if (s->s3_listen.n > 0)
                 log_warn("--s3-listen: the S3 API is not served yet");
-        TRY(pool_new(&limits, &v->pool));
+        TRY(shares_make(s, files, &v->shares));
+        TRY(pool_new(&v->shares.workers, &v->pool));
         if (s->tls_cert.n > 0)
                 TRY(tls_server_new(s->tls_cert.p, s->tls_key.p, &v->tls));
         struct api_options ao = { .node = &v->node, .pool = v->pool, .log = v->log, .tls = v->tls, .shutdown = ask_to_end,
-                                  .state_dir = v->state_path, .log_dir = s->log_dir.p };
+                                  .state_dir = v->state_path, .log_dir = s->log_dir.p,
+                                  .memory = v->shares.requests, .uploads = v->shares.uploads };
         struct http_app app;
         TRY(cluster_port_new(s, state_dir(s), &v->port));
         TRY(file_mkdir_all(state_dir(s), 0700));
@@ -310,21 +310,27 @@ static struct err *start(struct service *v)
 /* Clients first: what was begun ends well, as a node of the cluster, which holds its lease until then. */
 static void stop(struct service *v)
 {
+        ending_begin(END_NS);
+        ending_step("requests in progress");
         if (v->server != NULL)
                 http_server_stop(v->server, clock_mono_ns() + DRAIN_NS);
+        ending_step("leaving the cluster");
         if (v->api != NULL)
                 api_stop(v->api);
         if (v->node.cluster != NULL)
                 cluster_stop(v->node.cluster);
         cluster_port_stop(v->port);
+        ending_step("jobs");
         if (v->jobs != NULL)
                 jobs_free(v->jobs);
+        ending_step("work of ended requests");
         if (v->pool != NULL)
                 pool_free(v->pool);
         if (v->node.store != NULL) /* the store's last commits must not wake a server that is gone */
                 store_set_batch_hook(v->node.store, NULL, NULL);
         if (v->server != NULL)
                 http_server_free(v->server);
+        ending_step("the store");
         if (v->node.store != NULL)
                 store_close(v->node.store);
         flow_stop(&v->node);
@@ -332,6 +338,7 @@ static void stop(struct service *v)
         cluster_port_free(v->port);
         api_free(v->api);
         tls_ctx_free(v->tls);
+        ending_done();
         if (v->log != NULL)
                 logfile_close(v->log);
 }

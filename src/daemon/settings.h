@@ -13,7 +13,7 @@
 struct settings {
         struct arena arena; /* owns all texts */
         struct str config;  /* path of the JSON file, if any */
-        struct str listen, public_url, s3_listen, s3_keys, state, tls_cert, tls_key, log_level, log_format, log_dir, loops, cache_size,
+        struct str listen, public_url, s3_listen, s3_keys, state, tls_cert, tls_key, log_level, log_format, log_dir, loops, memory, cache_size,
                 cluster_listen, cluster_url, role, join, feature_level, local_config, daemon_id, ntargets;
         bool insecure, init, non_electable, skip_startup, help, version;
         struct str dirs[SETTINGS_DIRS_MAX];

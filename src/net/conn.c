@@ -512,3 +512,17 @@ void net__conn_cut_all(struct net_loop *lp)
                         net__conn_close(c);
         }
 }
+
+void net__conn_report_all(struct net_loop *lp)
+{
+        int64_t now = clock_mono_ns();
+        LIST_FOREACH(l, &lp->conns) {
+                const struct conn *c = LIST_ENTRY(l, struct conn, link);
+                if (c->state != CONN_WORKER && c->state != CONN_PENDING && c->state != CONN_PARKED)
+                        continue;
+                const struct http_req *rq = &c->x->rq;
+                log_warn("request %llu of %s in progress for %lld s: %s " STR_FMT, (unsigned long long)rq->id, c->peer,
+                         (long long)((now - rq->start_ns) / NS_PER_SEC), http_method_name(rq->method),
+                         STR_ARG(rq->path));
+        }
+}

@@ -178,7 +178,8 @@ struct net_loop {
         int64_t warn_again_ns;
         bool stopping;
         int reserve_fd;
-        struct loop_task stop_task, cut_task, done_task, again_task;
+        struct loop_task stop_task, cut_task, done_task, again_task, report_task;
+        atomic_bool report_posted;
         _Atomic(struct exchange *) done; /* completed by the app, newest first */
         atomic_bool done_posted;
         atomic_uint_fast64_t count[CONN_STATE_COUNT]; /* written by the loop alone */
@@ -266,6 +267,8 @@ void net__conn_again_all(struct net_loop *lp);
 /* Tasks of the loop, see server.c. */
 void net__conn_stop_all(struct net_loop *lp);
 void net__conn_cut_all(struct net_loop *lp);
+/* Logs which requests are in progress: who waits for the end wants to know what for. */
+void net__conn_report_all(struct net_loop *lp);
 /* Frees what closed in this round. */
 void net__conn_free_dead(struct net_loop *lp);
 

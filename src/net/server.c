@@ -14,6 +14,7 @@
 #include "os/sock.h"
 
 #define BACKLOG 4096
+#define REPORT_EVERY 10u /* seconds */
 
 static void set_default_ns(int64_t *v, int64_t def)
 {
@@ -21,7 +22,7 @@ static void set_default_ns(int64_t *v, int64_t def)
                 *v = def;
 }
 
-static void fill_limits(struct http_limits *l)
+static void fill_limits(struct http_limits *l, bool internal)
 {
         struct rlimit nofile = { 1024, 1024 };
         (void)getrlimit(RLIMIT_NOFILE, &nofile);
@@ -33,7 +34,7 @@ static void fill_limits(struct http_limits *l)
                 l->min_rate = 1024;
         set_default_ns(&l->min_rate_grace_ns, 10 * NS_PER_SEC);
         if (l->max_connections == 0)
-                l->max_connections = (unsigned)MIN(nofile.rlim_cur / 4 * 3, (rlim_t)1 << 24);
+                l->max_connections = (unsigned)MIN(internal ? nofile.rlim_cur / 16 : nofile.rlim_cur / 4 * 3, (rlim_t)1 << 24);
         if (l->max_per_address == 0)
                 l->max_per_address = 1024;
         set_default_ns(&l->linger_ns, 10 * NS_PER_SEC);
@@ -53,6 +54,13 @@ static void task_stop(struct loop_task *t)
 static void task_cut(struct loop_task *t)
 {
         net__conn_cut_all(CONTAINER_OF(t, struct net_loop, cut_task));
+}
+
+static void task_report(struct loop_task *t)
+{
+        struct net_loop *lp = CONTAINER_OF(t, struct net_loop, report_task);
+        atomic_store(&lp->report_posted, false);
+        net__conn_report_all(lp);
 }
 
 static void task_again(struct loop_task *t)
@@ -101,6 +109,7 @@ static struct err *loop_setup(struct http_server *s, unsigned index)
         lp->cut_task.run = task_cut;
         lp->done_task.run = task_done;
         lp->again_task.run = task_again;
+        lp->report_task.run = task_report;
         lp->listeners = calloc(s->nlisteners, sizeof(*lp->listeners));
         if (!lp->listeners)
                 return err_static(ERR_NO_MEMORY);
@@ -159,6 +168,14 @@ static struct err *setup(struct http_server *s, const struct http_server_options
         return NULL;
 }
 
+static bool all_internal(const struct http_server_options *o)
+{
+        for (unsigned i = 0; i < o->nlisteners; i++)
+                if (!o->listeners[i].internal)
+                        return false;
+        return true;
+}
+
 struct err *http_server_new(const struct http_server_options *o, struct http_server **ret)
 {
         if (o->nlisteners == 0 || !o->pool)
@@ -170,7 +187,7 @@ struct err *http_server_new(const struct http_server_options *o, struct http_ser
         s->app = o->app;
         s->limits = o->limits;
         s->limit_loopback = o->limits.max_per_address != 0;
-        fill_limits(&s->limits);
+        fill_limits(&s->limits, all_internal(o));
         s->pool = o->pool;
         s->nloops = o->loops ? o->loops : (unsigned)MAX(cpus, 1);
         mutex_init(&s->lock, "net.server", RANK_NET);
@@ -257,6 +274,16 @@ static bool wait_gone(struct http_server *s, int64_t deadline)
         return true;
 }
 
+/* Names what does not end. */
+static void report(struct http_server *s)
+{
+        log_warn("waiting for %u requests in progress", atomic_load(&s->open));
+        for (unsigned l = 0; l < s->nstarted; l++) {
+                if (!atomic_exchange(&s->loops[l].report_posted, true))
+                        loop_post(s->loops[l].loop, &s->loops[l].report_task);
+        }
+}
+
 void http_server_stop(struct http_server *s, int64_t deadline_mono_ns)
 {
         ASSERT_MAY_BLOCK();
@@ -269,8 +296,10 @@ void http_server_stop(struct http_server *s, int64_t deadline_mono_ns)
                 /* Workers and pending requests end by themselves, now that their sockets are dead. */
                 for (unsigned l = 0; l < s->nstarted; l++)
                         loop_post(s->loops[l].loop, &s->loops[l].cut_task);
-                while (!wait_gone(s, clock_mono_ns() + NS_PER_SEC))
-                        log_warn("waiting for %u requests in progress", atomic_load(&s->open));
+                for (unsigned i = 0; !wait_gone(s, clock_mono_ns() + NS_PER_SEC); i++) {
+                        if (i % REPORT_EVERY == 0)
+                                report(s);
+                }
         }
         for (unsigned l = 0; l < s->nstarted; l++)
                 loop_stop(s->loops[l].loop);

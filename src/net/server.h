@@ -46,7 +46,7 @@ struct http_limits {
         int64_t idle_timeout_ns;  /* 75 s between requests (clients keep idle connections for a while) */
         uint64_t min_rate;        /* bytes/s of bodies, both directions, after min_rate_grace; default 1 KiB/s */
         int64_t min_rate_grace_ns;/* 10 s */
-        unsigned max_connections; /* all listeners; default 3/4 of RLIMIT_NOFILE; internal ones may go an eighth above it */
+        unsigned max_connections; /* all listeners; default 3/4 of RLIMIT_NOFILE (1/16 if all are internal); internal ones may go an eighth above it */
         unsigned max_per_address; /* default 0 = no limit on loopback, 1,024 otherwise */
         int64_t linger_ns;        /* lingering close: keep reading and dropping; default 10 s or 64 MiB */
 };
@@ -72,7 +72,7 @@ const char *http_server_address(struct http_server *s, unsigned listener, char b
 /* Starts the loops. */
 MUST_CHECK struct err *http_server_start(struct http_server *s);
 /* Graceful end: stops accepting, closes idle connections, lets requests in flight finish until the deadline, then cuts. Blocks. Pending requests
- * are the app's to complete. */
+ * are the app's to complete. Waits for workers as long as they take, and says in the log what for: who can not wait ends the process (daemon/ending.h). */
 void http_server_stop(struct http_server *s, int64_t deadline_mono_ns);
 /* After stop. */
 void http_server_free(struct http_server *s);

@@ -20,7 +20,7 @@ _Atomic bool fault_on;
 
 enum { RULES_MAX = 32, CLASS_MAX = 64 };
 
-enum action { ACT_ERRNO, ACT_SHORT, ACT_KILL, ACT_KILL_AFTER };
+enum action { ACT_ERRNO, ACT_SHORT, ACT_KILL, ACT_KILL_AFTER, ACT_HANG };
 
 struct rule {
         char cls[CLASS_MAX]; /* class of calls, or name of a point */
@@ -57,6 +57,13 @@ static NORETURN void die(void)
         _exit(137);
 }
 
+/* A disk that does not answer any more. */
+static NORETURN void hang(void)
+{
+        for (;;)
+                (void)pause();
+}
+
 static bool parse_action(struct str s, struct rule *r)
 {
         r->action = ACT_ERRNO;
@@ -64,6 +71,8 @@ static bool parse_action(struct str s, struct rule *r)
                 r->action = ACT_KILL;
         else if (str_eq(s, STR("kill-after")))
                 r->action = ACT_KILL_AFTER;
+        else if (str_eq(s, STR("hang")))
+                r->action = ACT_HANG;
         else if (str_eq(s, STR("short")))
                 r->action = ACT_SHORT;
         else {
@@ -72,7 +81,7 @@ static bool parse_action(struct str s, struct rule *r)
                                 r->sys = errnos[i].sys;
                 return r->sys != 0;
         }
-        return !(r->point && (r->action == ACT_SHORT || r->action == ACT_KILL_AFTER));
+        return !(r->point && r->action != ACT_ERRNO && r->action != ACT_KILL);
 }
 
 /* class:n[+]:action, with "point:" before the class for a named point. */
@@ -155,6 +164,7 @@ int fault_before(const char *cls, bool mutating, size_t *n)
 {
         struct rules *rules = enter();
         uint64_t count = 0;
+        bool hangs = false;
         int sys = 0;
 
         kill_after = false;
@@ -176,12 +186,15 @@ int fault_before(const char *cls, bool mutating, size_t *n)
                         die();
                 if (r->action == ACT_KILL_AFTER)
                         kill_after = true;
+                hangs = hangs || r->action == ACT_HANG;
                 if (r->action == ACT_SHORT && n && *n > 1)
                         *n /= 2;
                 if (r->action == ACT_ERRNO && sys == 0)
                         sys = r->sys;
         }
         leave();
+        if (hangs)
+                hang();
         return sys;
 }
 

@@ -7,7 +7,7 @@
  *   "fdatasync:3:EIO"  third call fails once;  "pwrite:5+:ENOSPC"  fifth and later;  "write:2:short" half of it;
  *   "point:store.commit.before:1:kill"  first passage;  "any:17:kill"  the 17th mutating system call ends the
  *     process before it runs,
- *   "any:17:kill-after" after it.  Several are separated by ';'.
+ *   "any:17:kill-after" after it;  "fdatasync:1+:hang" calls that never come back.  Several are separated by ';'.
  * With ORLOP_FAULT_COUNT=FILE the number of mutating calls is written to FILE at exit. Only in builds with
  * -DORLOP_FAULTS=1 (all but release packages; the option is on by default in this tree). Any thread. */
 #ifndef ORLOP_OS_FAULT_H

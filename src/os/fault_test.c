@@ -33,6 +33,7 @@ static void test_syntax(void **state)
                 ":1:EIO",
                 "point::1:kill",
                 "point:x:1:short",
+                                           "point:x:1:hang",
                 "pwrite:+:EIO",
                 "pwrite:1:EIO:",
                 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:1:EIO"

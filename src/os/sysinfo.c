@@ -5,9 +5,11 @@
  * /proc/meminfo and /proc/self must be readable; the rest is best effort and stays zero. */
 #include "os/sysinfo.h"
 
+#include <malloc.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -53,30 +55,105 @@ static bool number_in(const char *path, struct buf *b, uint64_t *ret)
         return str_u64(str_trim(slurp(path, b)), ret);
 }
 
+/* Where a hierarchy is mounted, and the names of its files. */
+struct hierarchy {
+        const char *controller; /* in /proc/self/cgroup; "" is v2 */
+        const char *mount, *limit, *used, *cache;
+};
+static const struct hierarchy hierarchies[] = {
+        { "", "/sys/fs/cgroup", "memory.max", "memory.current", "file " },
+        { "memory", "/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache " },
+};
+
+/* This process's place in a hierarchy, "/" and on; false: it is in none. */
+static bool own_path(const struct hierarchy *h, char *ret, size_t size)
+{
+        AUTO_BUF struct buf b = BUF_INIT;
+        struct str text = slurp("/proc/self/cgroup", &b);
+
+        while (text.n > 0) {
+                struct str line = str_cut(&text, '\n'), list;
+
+                (void)str_cut(&line, ':'); /* "4:memory:/path", "0::/path" */
+                list = str_cut(&line, ':');
+                do {
+                        if (str_eq(str_cut(&list, ','), str_of(h->controller)))
+                                return str_copy(ret, size, line);
+                } while (list.n > 0);
+        }
+        return false;
+}
+
+static bool cgroup_number(const struct hierarchy *h, const char *path, const char *file, struct buf *b, uint64_t *ret)
+{
+        char name[1024];
+        int n = snprintf(name, sizeof(name), "%s%s/%s", h->mount, path, file);
+
+        return n > 0 && (size_t)n < sizeof(name) && number_in(name, b, ret);
+}
+
+/* The least limit from this process's group up to the root, and the group that has it: false if there is none. In a
+ * container the path may be the host's; then only the root, which is the container's own, is there. */
+static bool least_limit(const struct hierarchy *h, struct buf *b, char *path, size_t size, uint64_t *ret)
+{
+        char at[512];
+        bool found = false;
+
+        if (!own_path(h, at, sizeof(at)))
+                return false;
+        for (;;) {
+                uint64_t limit;
+                char *slash = strrchr(at, '/');
+
+                if (slash && slash[1] == '\0')
+                        *slash = '\0'; /* the root */
+                if (cgroup_number(h, at, h->limit, b, &limit) && (!found || limit < *ret)) {
+                        found = true;
+                        *ret = limit;
+                        (void)str_copy(path, size, str_of(at));
+                }
+                slash = strrchr(at, '/');
+                if (!slash)
+                        return found;
+                *slash = '\0';
+        }
+}
+
 /* Lowers totals to the cgroup's limit. */
 static void apply_cgroup(struct sysinfo_cpu_mem *m, struct buf *b)
 {
-        uint64_t limit, used, cache;
+        char path[512], stat[1024];
 
-        if (number_in("/sys/fs/cgroup/memory.max", b, &limit)) {
-                if (limit >= m->mem_total || !number_in("/sys/fs/cgroup/memory.current", b, &used))
-                        return;
-                cache = field(slurp("/sys/fs/cgroup/memory.stat", b), "file ");
-        } else if (number_in("/sys/fs/cgroup/memory/memory.limit_in_bytes", b, &limit)) {
-                if (limit >= m->mem_total || !number_in("/sys/fs/cgroup/memory/memory.usage_in_bytes", b, &used))
-                        return;
-                cache = field(slurp("/sys/fs/cgroup/memory/memory.stat", b), "total_cache ");
-        } else {
-                return;
+        for (size_t i = 0; i < ARRAY_LEN(hierarchies); i++) {
+                const struct hierarchy *h = &hierarchies[i];
+                uint64_t limit, used, cache;
+
+                if (!least_limit(h, b, path, sizeof(path), &limit) || limit >= m->mem_total ||
+                    !cgroup_number(h, path, h->used, b, &used))
+                        continue;
+                (void)snprintf(stat, sizeof(stat), "%s%s/memory.stat", h->mount, path);
+                cache = field(slurp(stat, b), h->cache);
+                used = MIN(used, limit);
+                cache = MIN(cache, used);
+                m->mem_total = limit;
+                m->mem_used = used;
+                m->mem_free = limit - used;
+                m->mem_buff_cache = cache;
+                m->mem_actual_used = used - cache;
+                m->mem_actual_free = limit - m->mem_actual_used;
         }
-        used = MIN(used, limit);
-        cache = MIN(cache, used);
-        m->mem_total = limit;
-        m->mem_used = used;
-        m->mem_free = limit - used;
-        m->mem_buff_cache = cache;
-        m->mem_actual_used = used - cache;
-        m->mem_actual_free = limit - m->mem_actual_used;
+}
+
+uint64_t sysinfo_memory_limit(void)
+{
+        AUTO_BUF struct buf b = BUF_INIT;
+        char path[512];
+        uint64_t least = field(slurp("/proc/meminfo", &b), "MemTotal:") * 1024, limit;
+
+        for (size_t i = 0; i < ARRAY_LEN(hierarchies); i++)
+                if (least_limit(&hierarchies[i], &b, path, sizeof(path), &limit) && (least == 0 || limit < least))
+                        least = limit;
+        return least;
 }
 
 static struct err *read_memory(struct sysinfo_cpu_mem *m, struct buf *b)
@@ -179,6 +256,13 @@ struct err *sysinfo_read(struct sysinfo_cpu_mem *ret)
         add_percentages(&m, &b);
         *ret = m;
         return NULL;
+}
+
+void sysinfo_save_memory(void)
+{
+        (void)mallopt(M_ARENA_MAX, 2);                  /* else up to eight per processor, each with its own holes */
+        (void)mallopt(M_MMAP_THRESHOLD, 64 * 1024);     /* buffers of requests come and go as mappings */
+        (void)mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
 }
 
 void sysinfo_hostname(char *buf, size_t size)

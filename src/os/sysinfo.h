@@ -18,6 +18,12 @@ struct sysinfo_cpu_mem {
 };
 /* Numbers of this moment. */
 MUST_CHECK struct err *sysinfo_read(struct sysinfo_cpu_mem *ret);
+/* Memory that this process may use: the machine's, or the least limit of the cgroups (v2, else v1) that it is in, from
+ * its own up to the root. 0: not known. */
+uint64_t sysinfo_memory_limit(void);
+/* The allocator gives freed memory back to the machine at once, at some cost of time: for small machines and cgroups.
+ * Before threads are started. */
+void sysinfo_save_memory(void);
 /* Host name; buf always terminated. */
 void sysinfo_hostname(char *buf, size_t size);
 /* Raises RLIMIT_NOFILE to its hard limit; returns the limit in force. */

@@ -37,6 +37,7 @@ static void test_names(void **state)
         sysinfo_hostname(tiny, sizeof(tiny));
         assert_int_equal(tiny[2], 0);
         assert_true(sysinfo_raise_nofile() >= 256);
+        assert_true(sysinfo_memory_limit() >= (uint64_t)16 << 20);
 }
 
 int main(void)

@@ -371,6 +371,11 @@ void testapp_sent(struct testapp *t, unsigned *ret_all, unsigned *ret_complete)
         *ret_complete = atomic_load(&t->complete);
 }
 
+const char *testapp_bytes(const struct testapp *t)
+{
+        return t->pattern;
+}
+
 unsigned testapp_taken_early(struct testapp *t)
 {
         return atomic_load(&t->early);

@@ -42,6 +42,8 @@ void testapp_sent(struct testapp *t, unsigned *ret_all, unsigned *ret_complete);
 void testapp_free(struct testapp *t, int64_t ns);
 /* Bodies of /take that ended early, so far. */
 unsigned testapp_taken_early(struct testapp *t);
+/* The first TESTAPP_BYTES bytes of every body. */
+const char *testapp_bytes(const struct testapp *t);
 /* Byte i of every body. */
 static inline unsigned char testapp_pattern(uint64_t i)
 {
