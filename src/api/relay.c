@@ -16,6 +16,7 @@
 
 #define ELECTION_NS (8 * NS_PER_SEC) /* how long a request waits for a leader */
 #define AGAIN_NS (50 * NS_PER_MS)
+#define LONELY_NS (3 * NS_PER_SEC)   /* so long after the end of its lease a node does not hope for one any more */
 #define CALL_NS (30 * NS_PER_SEC)   /* one passed on */
 #define ASK_NS (5 * NS_PER_SEC)     /* one of several questions */
 #define VISIBLE_NS (5 * NS_PER_SEC) /* until a change that the leader made is here too */
@@ -193,7 +194,8 @@ struct err *api__relay_primary(struct api_req *r, bool *ret_done)
                 http_resp_reset(r->rs);
                 if (!did_nothing(e, answered))
                         return err_recode(e, ERR_UNAVAILABLE, "the primary's answer is missing: it may have done it");
-                if (clock_mono_ns() > deadline)
+                int64_t now = clock_mono_ns();
+                if (now > deadline || !cluster_has_lease(c, now - LONELY_NS))
                         return err_recode(e, ERR_UNAVAILABLE, "no primary answers");
                 err_free(e);
                 clock_sleep_ns(AGAIN_NS);
