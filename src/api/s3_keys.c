@@ -15,9 +15,10 @@
 
 #define FILE_MAX ((size_t)1 << 20)
 #define DOC_PREFIX "s3key/"
+#define S3_USER_MAX 128
 
 struct s3_key {
-        char access[S3_ACCESS_KEY_MAX + 1], secret[S3_SECRET_MAX + 1], user[64];
+        char access[S3_ACCESS_KEY_MAX + 1], secret[S3_SECRET_MAX + 1], user[S3_USER_MAX + 1];
 };
 struct s3_keys {
         struct s3_key *list;
@@ -35,7 +36,7 @@ static struct err *add(struct s3_keys *k, struct str access, struct str secret, 
         if (access.n == 0 || secret.n == 0 || !str_copy(list[k->n].access, sizeof(list[0].access), access) ||
             !str_copy(list[k->n].secret, sizeof(list[0].secret), secret) ||
             !str_copy(list[k->n].user, sizeof(list[0].user), user.n > 0 ? user : STR("main")))
-                return err_new(ERR_INVALID, "an access key and its secret must have 1 to %d characters", S3_SECRET_MAX);
+                return err_new(ERR_INVALID, "an access key, its secret and its user must have 1 to %d characters each", S3_USER_MAX);
         k->n++;
         return NULL;
 }
