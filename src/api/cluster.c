@@ -12,6 +12,7 @@
 
 #define TOKEN_TTL_NS (3600 * NS_PER_SEC)
 #define TOKEN_USES_MAX 1000
+#define SPREAD_NS (2 * NS_PER_SEC)
 
 /* ---- reading ---- */
 
@@ -194,14 +195,16 @@ static struct err *tell_all(struct api_req *r)
         return api__ask_members(r, "PUT", STR("/v1/daemon"), r->body);
 }
 
-/* What is not written holds in each process by itself. */
-static struct err *spread_transient(struct api_req *r)
+/* What is not written holds in each process by itself; what is, all nodes have before it is answered. */
+static struct err *spread_config(struct api_req *r)
 {
         bool transient;
 
         TRY(api_param_bool(r, "transient", &transient));
-        if (!transient)
+        if (!transient) {
+                cluster_spread(r->node->cluster, clock_mono_ns() + SPREAD_NS);
                 return NULL;
+        }
         struct str target = str_printf(r->arena, "/v1/daemon/set-cluster-config?" STR_FMT, STR_ARG(r->rq->query));
         if (!target.p)
                 return err_static(ERR_NO_MEMORY);
@@ -211,12 +214,13 @@ static struct err *spread_transient(struct api_req *r)
 static struct err *set_config(struct api_req *r)
 {
         TRY(api__config_set_value(r, CONFIG_SCOPE_CLUSTER));
-        return spread_transient(r);
+        return spread_config(r);
 }
 
 static struct err *reset_config(struct api_req *r)
 {
         TRY(cluster_config_reset(r->node->cluster));
+        cluster_spread(r->node->cluster, clock_mono_ns() + SPREAD_NS);
         api_reply_empty(r, 200);
         return api__ask_members(r, "PUT", STR("/v1/daemon/reset-cluster-config"), STR_NONE);
 }
@@ -310,7 +314,7 @@ static struct err *load_x509(struct api_req *r)
 static struct err *set_config_query(struct api_req *r)
 {
         TRY(api__config_set_query(r, CONFIG_SCOPE_CLUSTER));
-        return spread_transient(r);
+        return spread_config(r);
 }
 
 static struct err *put_path(struct api_req *r)

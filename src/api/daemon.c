@@ -381,9 +381,9 @@ struct err *api__daemon_put(struct api_req *r)
                 return api__config_set_value(r, CONFIG_SCOPE_NODE);
         if (str_eq(action, STR("reset-config"))) {
                 if (r->snap->member_count > 1)
-                        return err_new(ERR_UNSUPPORTED, "one node of several has no configuration of its own: what was "
-                                                        "set on it alone holds until it ends");
-                TRY(cluster_config_reset(r->node->cluster));
+                        TRY(cluster_config_reset_own(r->node->cluster));
+                else
+                        TRY(cluster_config_reset(r->node->cluster));
         } else if (str_eq(action, STR("rotate-logs"))) {
                 TRY(logfile_rotate(r->api->log));
         } else if (str_eq(action, STR("reset-stats"))) {

@@ -93,40 +93,37 @@ static struct err *apply_value(void *arg, struct config *c)
         return check_built(ch->r->snap->config, c);
 }
 
-/* Among several nodes the configuration that is kept is the cluster's: what is set on one of them holds there until it
- * ends. */
-static struct err *is_transient(struct api_req *r, enum config_scope scope, bool *ret)
+/* The only node's configuration is the cluster's; one of several keeps its own values beside it. */
+static struct err *edit(struct api_req *r, enum config_scope scope, struct err *(*fn)(void *arg, struct config *c))
 {
-        TRY(api_param_bool(r, "transient", ret));
-        *ret = *ret || (scope == CONFIG_SCOPE_NODE && r->snap->member_count > 1);
-        return NULL;
+        struct config_change ch = { r, scope };
+        bool transient;
+
+        TRY(api_param_bool(r, "transient", &transient));
+        if (scope == CONFIG_SCOPE_NODE && r->snap->member_count > 1 && !transient)
+                return cluster_config_edit_own(r->node->cluster, fn, &ch);
+        return cluster_config_edit(r->node->cluster, fn, &ch, transient);
 }
 
 struct err *api__config_set_query(struct api_req *r, enum config_scope scope)
 {
-        struct config_change ch = { r, scope };
-        bool transient, any = false;
+        bool any = false;
 
-        TRY(is_transient(r, scope, &transient));
         for (unsigned i = 0; i < r->nparams; i++)
                 any = any || is_option(r->params[i].key);
         if (!any)
                 return err_new(ERR_INVALID, "no properties to update");
-        TRY(cluster_config_edit(r->node->cluster, apply_query, &ch, transient));
+        TRY(edit(r, scope, apply_query));
         api_reply_empty(r, 200);
         return NULL;
 }
 
 struct err *api__config_set_value(struct api_req *r, enum config_scope scope)
 {
-        struct config_change ch = { r, scope };
-        bool transient;
-
-        TRY(is_transient(r, scope, &transient));
         if (r->env.value && !json_is_object(r->env.value))
                 return err_new(ERR_MALFORMED, "failed to unmarshal set-config: expecting an object");
         if (r->env.value)
-                TRY(cluster_config_edit(r->node->cluster, apply_value, &ch, transient));
+                TRY(edit(r, scope, apply_value));
         api_reply_empty(r, 200);
         return NULL;
 }

@@ -43,7 +43,7 @@ static struct err *drop_transient(void *arg, struct state *s)
 {
         (void)arg;
         cluster__state_config_unref(s->in_force);
-        s->in_force = cluster__state_config_ref(s->config);
+        s->in_force = cluster__state_config_ref(s->own);
         return NULL;
 }
 

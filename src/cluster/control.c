@@ -227,6 +227,7 @@ static struct err *first_snapshot(struct cluster *c, struct found *f)
                 docs[i] = (struct doc){ f->table.list[i]->key, f->table.list[i]->body, f->table.list[i]->modified };
         LOCK_SCOPE(&c->publish);
         struct err *e = cluster__state_mountpaths_set(&c->state, f->local.mountpaths, f->local.mountpath_count);
+        c->state.overrides = f->local.overrides ? cluster__doc_ref(f->local.overrides) : NULL;
         if (!e)
                 e = cluster__prepare(c, f->index, true, docs, f->table.n, &p);
         free(docs);

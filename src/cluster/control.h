@@ -234,6 +234,10 @@ MUST_CHECK struct err *cluster_config_edit(struct cluster *c, struct err *(*fn)(
 /* Back to defaults and configuration file; transient values of this process are dropped. */
 MUST_CHECK struct err *cluster_config_reset(struct cluster *c);
 
+/* As cluster_config_edit, for this process alone: kept in its directory, in force over what the cluster has. Any member. */
+MUST_CHECK struct err *cluster_config_edit_own(struct cluster *c, struct err *(*fn)(void *arg, struct config *config), void *arg);
+/* Forgets those, and the transient values of this process. */
+MUST_CHECK struct err *cluster_config_reset_own(struct cluster *c);
 /* Drops the transient values of this process, and those alone: for a reset that another process leads. */
 MUST_CHECK struct err *cluster_config_drop_transient(struct cluster *c);
 

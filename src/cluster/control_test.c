@@ -267,6 +267,42 @@ static void test_config(void **state)
         cluster_close(c);
 }
 
+static void assert_config(struct cluster *c, const char *level, int64_t copies)
+{
+        AUTO_SNAPSHOT const struct snapshot *s = cluster_pin(c);
+        assert_string_equal(config_str(s->config, "log.level"), level);
+        assert_int_equal(config_int(s->config, "mirror.copies"), copies);
+}
+
+/* Three layers: the cluster's values, this process's own, transient ones. */
+static void test_own_config(void **state)
+{
+        (void)state;
+        const char *four[] = { "log.level", "4" }, *five[] = { "log.level", "5" }, *two[] = { "log.level", "2" },
+                   *copies[] = { "mirror.copies", "3" };
+        struct cluster *c = test_open(dir);
+        assert_ok(cluster_config_edit_own(c, set_option, four));
+        assert_config(c, "4", 2);
+        assert_ok(cluster_config_edit(c, set_option, copies, false));
+        assert_ok(cluster_config_edit(c, set_option, two, false)); /* the cluster's changes below it */
+        assert_config(c, "4", 3);
+        assert_ok(cluster_config_edit(c, set_option, five, true));
+        assert_config(c, "5", 3);
+        cluster_close(c);
+        c = test_open(dir);
+        assert_config(c, "4", 3);
+        assert_ok(cluster_config_edit(c, set_option, five, true));
+        assert_ok(cluster_config_drop_transient(c));
+        assert_config(c, "4", 3);
+        assert_ok(cluster_config_edit(c, set_option, five, true));
+        assert_ok(cluster_config_reset_own(c));
+        assert_config(c, "2", 3);
+        cluster_close(c);
+        c = test_open(dir);
+        assert_config(c, "2", 3);
+        cluster_close(c);
+}
+
 static void test_mountpaths_and_map(void **state)
 {
         (void)state;
@@ -530,7 +566,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
                 T(test_first_start_and_reopen), T(test_given_identity), T(test_buckets),     T(test_props),
-                T(test_config),                 T(test_mountpaths_and_map), T(test_watch),   T(test_many_buckets),
+                T(test_config),                 T(test_own_config),         T(test_mountpaths_and_map), T(test_watch),   T(test_many_buckets),
                 T(test_readers_and_changes),    T(test_concurrent_changes), T(test_origin_survives_rename), T(test_documents),
                 T(test_alone),
         };

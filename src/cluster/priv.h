@@ -61,7 +61,9 @@ struct state {
         struct shared_config *config;   /* persistent */
         struct docs docs;               /* those that are not decoded here */
         /* Of this process alone, in no document: */
-        struct shared_config *in_force; /* with transient values; may be the same object */
+        struct doc_ref *overrides;      /* own_config.c; null: none */
+        struct shared_config *own;      /* config with those; may be the same object */
+        struct shared_config *in_force; /* with transient values, too; may be the same object */
         struct cluster_mountpath *mountpaths; /* heap, texts too; sorted by path */
         size_t mountpath_count;
 };
@@ -156,6 +158,13 @@ MUST_CHECK struct err *cluster__state_found(struct state *s, const struct identi
 /* Writes identity, versions and the primary's URL into the persistent configuration of s. `now` is the time of the
  * change, 0: none. */
 MUST_CHECK struct err *cluster__state_config_stamp(struct state *s, int64_t now_ns);
+
+/* ---- own_config.c ---- */
+
+/* The configuration with what this process has set for itself over it; itself, if there is nothing, or it does not fit.
+ * The caller owns a reference. NO_MEMORY. */
+MUST_CHECK struct err *cluster__own_config(struct shared_config *config, const struct doc_ref *overrides,
+                                           struct shared_config **ret);
 
 /* ---- state_docs.c: documents ---- */
 

@@ -112,7 +112,8 @@ struct err *cluster__state_clone(const struct state *s, struct state *ret)
         struct state to = *s;
         to.members = NULL;
         to.mountpaths = NULL;
-        to.config = to.in_force = NULL;
+        to.config = to.own = to.in_force = NULL;
+        to.overrides = NULL;
         to.epochs = (struct epochs){ .earlier_count = 0 };
         to.docs = (struct docs){ .n = 0 };
         to.bucket_count = 0;
@@ -138,7 +139,9 @@ struct err *cluster__state_clone(const struct state *s, struct state *ret)
         for (; to.bucket_count < s->bucket_count; to.bucket_count++)
                 to.buckets[to.bucket_count] = cluster__state_bucket_ref(s->buckets[to.bucket_count]);
         to.config = s->config ? cluster__state_config_ref(s->config) : NULL;
+        to.own = s->own ? cluster__state_config_ref(s->own) : NULL;
         to.in_force = s->in_force ? cluster__state_config_ref(s->in_force) : NULL;
+        to.overrides = s->overrides ? cluster__doc_ref(s->overrides) : NULL;
         *ret = to;
         return NULL;
 }
@@ -149,7 +152,9 @@ void cluster__state_fini(struct state *s)
                 cluster__state_bucket_unref(s->buckets[i]);
         free(s->buckets);
         cluster__state_config_unref(s->config);
+        cluster__state_config_unref(s->own);
         cluster__state_config_unref(s->in_force);
+        cluster__doc_unref(s->overrides);
         mountpaths_free(s->mountpaths, s->mountpath_count);
         cluster__epochs_fini(&s->epochs);
         free(s->members);
@@ -296,30 +301,42 @@ struct err *cluster__state_found(struct state *s, const struct identity *id, uin
 
 /* ---- configuration ---- */
 
+/* Transient values over the next configuration. */
+static struct err *in_force_over(const struct state *s, struct shared_config *own, struct shared_config **ret)
+{
+        *ret = NULL;
+        if (s->in_force && s->own && s->in_force != s->own) {
+                struct config *c = config_rebase(s->own->c, s->in_force->c, own->c);
+                struct err *e = c ? config_check(c) : err_static(ERR_NO_MEMORY);
+                if (err_code(e) == ERR_NO_MEMORY)
+                        return e;
+                if (!e && !config_eq(c, own->c))
+                        *ret = cluster__state_config_new(c);
+                else
+                        config_free(c); /* what was meant for a while does not fit any more */
+                err_free(e);
+        }
+        if (!*ret)
+                *ret = cluster__state_config_ref(own);
+        return NULL;
+}
+
 struct err *cluster__state_config_take(struct state *s, struct shared_config *next)
 {
-        struct shared_config *in_force = NULL;
-        if (s->in_force && s->in_force != s->config) {
-                struct config *c = config_rebase(s->config->c, s->in_force->c, next->c);
-                struct err *e = c ? config_check(c) : NULL;
-                if (e || (c && config_eq(c, next->c))) {
-                        /* What was meant for a while does not fit any more. */
-                        err_free(e);
-                        config_free(c);
-                        in_force = cluster__state_config_ref(next);
-                } else {
-                        in_force = cluster__state_config_new(c);
-                }
-        } else {
-                in_force = cluster__state_config_ref(next);
-        }
-        if (!in_force) {
+        struct shared_config *own = NULL, *in_force = NULL;
+        struct err *e = cluster__own_config(next, s->overrides, &own);
+        if (!e)
+                e = in_force_over(s, own, &in_force);
+        if (e) {
+                cluster__state_config_unref(own);
                 cluster__state_config_unref(next);
-                return err_static(ERR_NO_MEMORY);
+                return e;
         }
         cluster__state_config_unref(s->config);
+        cluster__state_config_unref(s->own);
         cluster__state_config_unref(s->in_force);
         s->config = next;
+        s->own = own;
         s->in_force = in_force;
         return NULL;
 }

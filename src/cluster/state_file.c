@@ -322,6 +322,8 @@ struct err *cluster__local_write(int dir, const char *uuid, const struct local *
                 jw_object_end(&w);
         }
         jw_array_end(&w);
+        if (s->overrides)
+                jw_raw(&w, "config", s->overrides->body);
         jw_object_end(&w);
         return cluster__file_write(dir, LOCAL_FILE, &b);
 }
@@ -329,8 +331,20 @@ struct err *cluster__local_write(int dir, const char *uuid, const struct local *
 struct local_doc {
         struct str cluster;
         uint64_t starts, confirmed, recoveries;
-        const json_t *mountpaths;
+        const json_t *mountpaths, *config;
 };
+
+static struct err *overrides_decode(const json_t *j, struct state *s)
+{
+        char *text = json_dumps(j, JSON_COMPACT);
+        struct doc_ref *d = text ? cluster__doc_new(STR(""), str_of(text), 0) : NULL;
+        free(text);
+        if (!d)
+                return err_static(ERR_NO_MEMORY);
+        cluster__doc_unref(s->overrides);
+        s->overrides = d;
+        return NULL;
+}
 
 static struct err *local_decode(const json_t *j, const char *uuid, struct local *ret, struct state *s)
 {
@@ -340,12 +354,15 @@ static struct err *local_decode(const json_t *j, const char *uuid, struct local 
                 JSON_FIELD(struct local_doc, "confirmed_epoch", JSON_F_U64S, confirmed),
                 JSON_FIELD(struct local_doc, "recoveries", JSON_F_U64S, recoveries),
                 JSON_FIELD(struct local_doc, "mountpaths", JSON_F_ARRAY, mountpaths),
+                JSON_FIELD(struct local_doc, "config", JSON_F_OBJECT, config),
         };
         struct local_doc d = { .starts = 0 };
         TRY(json_decode(j, fields, ARRAY_LEN(fields), true, "local", &d));
         if (!d.mountpaths || (uuid && !str_eq(d.cluster, str_of(uuid))))
                 return err_new(ERR_MALFORMED, "it is incomplete, or belongs to another cluster");
         TRY(cluster__mountpaths_decode(d.mountpaths, s));
+        if (d.config)
+                TRY(overrides_decode(d.config, s));
         *ret = (struct local){ d.starts, d.confirmed, d.recoveries };
         return NULL;
 }
