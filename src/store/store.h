@@ -224,9 +224,9 @@ MUST_CHECK struct err *store_append_end(struct put *p, bool fast);
 MUST_CHECK struct err *store_append_flush(struct store *s, const struct obj_key *key, struct str id,
                                           const struct put_attrs *a, enum cksum_type expect_type, struct str expect,
                                           struct put_result *ret);
+struct append_source;
 /* The content of an append whose object is another node's by now, for who writes it there; checked against `expect` as by
  * store_append_flush. The append is worked on until it is closed. */
-struct append_source;
 MUST_CHECK struct err *store_append_open(struct store *s, const struct obj_key *key, struct str id,
                                          enum cksum_type expect_type, struct str expect, struct append_source **ret,
                                          uint64_t *ret_size);
