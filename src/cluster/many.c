@@ -135,10 +135,9 @@ static void on_alarm(void *arg, const char *text)
         log_error("%s", text);
 }
 
-static struct err *dial(void *arg, uint64_t id, const char *address, int *ret_fd)
+/* "host:port", or "[host]:port". */
+static struct err *address_parse(const char *address, struct rpc_peer *p)
 {
-        struct many *m = arg;
-        struct rpc_peer p = { .port = 0 };
         struct str host = str_of(address), port = host;
         while (str_find(port, ':') >= 0)
                 (void)str_cut(&port, ':');
@@ -148,19 +147,65 @@ static struct err *dial(void *arg, uint64_t id, const char *address, int *ret_fd
         host.n -= port.n + 1;
         if (host.n > 2 && host.p[0] == '[')
                 host = (struct str){ host.p + 1, host.n - 2 };
-        str_copy(p.host, sizeof(p.host), host);
-        p.port = (uint16_t)number;
+        p->port = (uint16_t)number;
+        if (!str_copy(p->host, sizeof(p->host), host))
+                return err_new(ERR_INVALID, "address %s of a voter", address);
+        return NULL;
+}
+
+/* Where a voter said that it is when it last called here. */
+static void told_address(struct many *m, uint64_t voter, const char *address)
+{
+        LOCK_SCOPE(&m->lease);
+        unsigned i = 0;
+        while (i < RAFT_VOTERS_MAX - 1 && m->told[i].id && m->told[i].id != voter)
+                i++;
+        m->told[i].id = voter;
+        str_copy(m->told[i].address, sizeof(m->told[i].address), str_of(address));
+}
+
+static bool address_told(struct many *m, uint64_t voter, char ret[static 272])
+{
+        LOCK_SCOPE(&m->lease);
+        for (unsigned i = 0; i < RAFT_VOTERS_MAX; i++)
+                if (m->told[i].id == voter && m->told[i].address[0]) {
+                        memcpy(ret, m->told[i].address, sizeof(m->told[i].address));
+                        return true;
+                }
+        return false;
+}
+
+/* Voters that come back elsewhere are found before their list is changed, which takes a majority that they may be needed for:
+ * by what they said themselves, then by the state, then by the list. */
+static struct err *find_voter(struct many *m, uint64_t id, const char *address, struct rpc_peer *p, bool *ret_told)
+{
         AUTO_SNAPSHOT const struct snapshot *s = cluster_pin(m->c);
         const struct cluster_member *member = member_of_voter(m->c, s, id);
-        /* The state hears of a member that came back elsewhere before the voters' own list is changed, which takes a majority. */
+        char told[272];
+        *p = (struct rpc_peer){ .port = 0 };
+        *ret_told = member && address_told(m, id, told);
         if (member && member->port)
-                p = cluster__peer_of(member);
+                *p = cluster__peer_of(member);
+        else
+                TRY(address_parse(address, p));
+        return *ret_told ? address_parse(told, p) : NULL;
+}
+
+static struct err *dial(void *arg, uint64_t id, const char *address, int *ret_fd)
+{
+        struct many *m = arg;
+        struct rpc_peer p;
+        bool told;
+        TRY(find_voter(m, id, address, &p, &told));
         char target[400];
         snprintf(target, sizeof(target), "/cluster/raft?voter=%llu&address=%s", (unsigned long long)m->c->id.voter_id,
                  m->address);
         struct http_upgraded u = { .fd = -1 };
-        TRY(rpc_upgrade(m->client, &p, target, STREAM_PROTOCOL, clock_mono_ns() + 3 * NS_PER_SEC, &u));
-        struct err *e = pumps_add(m->pumps, u.fd, u.tls, buf_str(&u.early), ret_fd);
+        struct err *e = rpc_upgrade(m->client, &p, target, STREAM_PROTOCOL, clock_mono_ns() + 3 * NS_PER_SEC, &u);
+        if (e && told)
+                told_address(m, id, ""); /* not there any more: the next try asks the state */
+        TRY(e);
+        e = pumps_add(m->pumps, u.fd, u.tls, buf_str(&u.early), ret_fd);
         buf_fini(&u.early);
         return e;
 }
@@ -204,6 +249,7 @@ static struct err *handle_stream(struct rpc_req *rq)
         s->m = m;
         s->voter = voter;
         str_copy(s->address, sizeof(s->address), address);
+        told_address(m, voter, s->address);
         http_resp_upgrade(rq->resp, STREAM_PROTOCOL, stream_taken, s);
         return NULL;
 }

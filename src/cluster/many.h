@@ -73,6 +73,10 @@ struct many {
         struct member news[NEWS_MAX];  /* guarded by lease: what members say of themselves, to be written down */
         unsigned news_count;
         uint64_t largest_heard;        /* guarded by lease */
+        struct {
+                uint64_t id;
+                char address[272];
+        } told[RAFT_VOTERS_MAX];       /* guarded by lease: where voters said that they are, when they called */
 
         /* beat.c */
         struct mutex beat;

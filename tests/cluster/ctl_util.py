@@ -182,7 +182,7 @@ class Changes:
             time.sleep(0.005)
 
     def _try(self, member, name):
-        w = Wire(member.port, 8, member.host)
+        w = Wire(member.port, 3, member.host)
         try:
             return w.create_bucket(name)[0]
         except Exception:
