@@ -27,6 +27,7 @@ struct service {
         const struct settings *set;
         struct shares shares;
         struct node node;
+        struct http_app s3;
         struct pool *pool;
         struct logfile *log;
         struct tls_ctx *tls;
@@ -94,18 +95,27 @@ static struct err *check_id(const struct settings *s, const struct snapshot *sna
         return err_new(ERR_INVALID, "--daemon-id " STR_FMT ": the node here is %s", STR_ARG(s->daemon_id), proxy[0] != '\0' ? proxy : target);
 }
 
-static struct err *check_exposure(const struct settings *s)
+/* Beyond this machine nothing is served to people nobody has asked who they are. S3 asks once there is a key. */
+static struct err *check_exposure(const struct settings *s, struct str address, const char *flag, bool keys)
 {
         struct str host;
         uint16_t port;
-        TRY_WRAP(sock_split_address(s->listen, &host, &port), "--listen");
-        if (sock_is_loopback(host))
+        if (address.n == 0)
+                return NULL;
+        TRY_WRAP(sock_split_address(address, &host, &port), "%s", flag);
+        if (sock_is_loopback(host) || keys)
                 return NULL;
         if (!s->insecure)
                 return err_new(ERR_FORBIDDEN, "refusing to listen on " STR_FMT " without credentials: use a loopback address, or --insecure if everyone "
-                                              "who reaches this address may read and write everything", STR_ARG(s->listen));
-        log_warn("listening on " STR_FMT " without credentials (--insecure): everyone who reaches it may read and write everything", STR_ARG(s->listen));
+                                              "who reaches this address may read and write everything", STR_ARG(address));
+        log_warn("listening on " STR_FMT " without credentials (--insecure): everyone who reaches it may read and write everything", STR_ARG(address));
         return NULL;
+}
+
+static struct str environment(const char *name)
+{
+        const char *v = getenv(name);
+        return v != NULL ? str_of(v) : STR_NONE;
 }
 
 static struct err *config_base(void *arg, struct config *c)
@@ -119,11 +129,11 @@ static struct err *config_base(void *arg, struct config *c)
 static struct err *bind_server(struct service *v, const struct http_app *app)
 {
         const struct settings *s = v->set;
-        struct http_listener l = { .address = s->listen.p, .tls = v->tls };
+        const struct http_listener l[] = { { .address = s->listen.p, .tls = v->tls }, { .address = s->s3_listen.p, .tls = v->tls, .app = &v->s3 } };
         uint64_t loops = 0;
         if (s->loops.n > 0 && (!str_u64(s->loops, &loops) || loops > 256))
                 return err_new(ERR_INVALID, "--loops: expecting a number up to 256");
-        struct http_server_options o = { .listeners = &l, .nlisteners = 1, .loops = (unsigned)loops, .pool = v->pool, .app = *app,
+        struct http_server_options o = { .listeners = l, .nlisteners = s->s3_listen.n > 0 ? 2 : 1, .loops = (unsigned)loops, .pool = v->pool, .app = *app,
                                          .limits = { .max_connections = v->shares.connections } };
         return http_server_new(&o, &v->server);
 }
@@ -232,7 +242,8 @@ static struct err *open_store(struct service *v)
                 }
         }
         struct store_options o = { .paths = paths, .labels = labels, .npaths = n, .known = known, .cluster_uuid = snap->uuid, .target_id = snap->target->id,
-                                   .node = (uint32_t)snap->target->digest, .cache_bytes = v->shares.cache, .cache_files = v->shares.cache_files, .render = api_render_object, .clock = { now_of, v->node.cluster } };
+                                   .node = (uint32_t)snap->target->digest, .cache_bytes = v->shares.cache,
+                                   .cache_files = v->shares.cache_files, .render = api_render_object, .clock = { now_of, v->node.cluster } };
         struct err *e = store_open(&o, &v->node.store);
         for (size_t i = 0; e == NULL && i < snap->mountpath_count; i++) {
                 bool changed;
@@ -264,9 +275,9 @@ static struct err *start(struct service *v)
         TRY(start_log(v));
         if (files < 1024)
                 log_warn("only %lu open files are allowed (ulimit -n): few connections can be served", (unsigned long)files);
-        TRY(check_exposure(s));
-        if (s->s3_listen.n > 0)
-                log_warn("--s3-listen: the S3 API is not served yet");
+        struct str access = environment("ORLOP_ACCESS_KEY");
+        TRY(check_exposure(s, s->listen, "--listen", false));
+        TRY(check_exposure(s, s->s3_listen, "--s3-listen", access.n > 0 || s->s3_keys.n > 0));
         TRY(shares_make(s, files, &v->shares));
         TRY(pool_new(&v->shares.workers, &v->pool));
         if (s->tls_cert.n > 0)
@@ -274,6 +285,9 @@ static struct err *start(struct service *v)
         struct api_options ao = { .node = &v->node, .pool = v->pool, .log = v->log, .tls = v->tls, .shutdown = ask_to_end,
                                   .state_dir = v->state_path, .log_dir = s->log_dir.p,
                                   .memory = v->shares.requests, .uploads = v->shares.uploads };
+        ao.s3_keys = s->s3_keys.n > 0 ? s->s3_keys.p : NULL;
+        ao.s3_access = access;
+        ao.s3_secret = environment("ORLOP_SECRET_KEY");
         struct http_app app;
         TRY(cluster_port_new(s, state_dir(s), &v->port));
         TRY(file_mkdir_all(state_dir(s), 0700));
@@ -282,6 +296,7 @@ static struct err *start(struct service *v)
         ao.rpc = cluster_port_rpc(v->port);
         TRY(api_new(&ao, &v->api));
         api_app(v->api, &app);
+        api_s3_app(v->api, &v->s3);
         TRY(bind_server(v, &app));
         TRY(open_cluster(v));
         TRY(flow_start(&v->node));
