@@ -4,14 +4,21 @@
  * hangs on the response from then on. on_loop or a worker runs the handler; what it returns is the answer, or the error
  * as JSON. The table of routes does not change once the server runs; uuid and peer_allowed may, under the lock.
  *
+ * Messages of middle size are received whole before a worker is taken, so that a peer that stops half-way holds none; all
+ * such together are bounded. Larger bodies are read by their handlers, at the minimum rate at least.
+ *
  * Failure: a caller who may not call learns that, and nothing about routes. An error of the handler drops whatever it
  * had put into the response. */
 #include "net/rpc.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "net/rpc_priv.h"
 #include "os/thread.h"
+
+#define WHOLE_MAX ((size_t)1024 * 1024)     /* a message up to this is received before a worker is taken */
+#define HELD_MAX ((size_t)32 * 1024 * 1024) /* of such messages together */
 
 struct entry {
         const struct rpc_route *route;
@@ -23,6 +30,7 @@ struct rpc_server {
         struct http_app app;
         struct entry *entries; /* immutable once served */
         size_t n;
+        atomic_size_t held;    /* bytes of messages that are received whole */
         struct mutex lock;     /* guards the rest */
         char uuid[64];
         bool (*allowed)(void *ctx, const char *id);
@@ -133,6 +141,20 @@ static bool before_body(void *ctx, struct http_req *rq, struct http_resp *rs)
         return e != NULL;
 }
 
+/* A message that comes slowly, or not at all after its first half, must not hold a worker: as many as there is memory
+ * for are received before one is taken. */
+static void receive_whole(struct rpc_server *s, struct rpc_req *call)
+{
+        struct http_req *rq = call->http;
+        if (rq->body_mem.p || rq->body_length <= 0 || (uint64_t)rq->body_length > WHOLE_MAX)
+                return;
+        size_t n = (size_t)rq->body_length;
+        if (atomic_fetch_add(&s->held, n) + n <= HELD_MAX)
+                rq->collect = n;
+        else
+                atomic_fetch_sub(&s->held, n);
+}
+
 static enum http_next on_loop(void *ctx, struct http_req *rq, struct http_resp *rs, enum pool_class *ret_class)
 {
         struct rpc_req *call;
@@ -145,7 +167,19 @@ static enum http_next on_loop(void *ctx, struct http_req *rq, struct http_resp *
         enum http_next next = call->route->on_loop ? call->route->on_loop(call, &e) : HTTP_WORKER;
         if (next == HTTP_ANSWERED)
                 finish(call, e);
+        if (next == HTTP_WORKER)
+                receive_whole(ctx, call);
         return next;
+}
+
+static void on_sent(void *ctx, struct http_req *rq, struct http_resp *rs, uint64_t body_bytes_sent, bool complete)
+{
+        struct rpc_server *s = ctx;
+        (void)rs;
+        (void)body_bytes_sent;
+        (void)complete;
+        if (rq->collect)
+                atomic_fetch_sub(&s->held, rq->collect);
 }
 
 static void handle(void *ctx, struct http_req *rq, struct http_resp *rs)
@@ -191,7 +225,8 @@ struct err *rpc_server_new(struct rpc_server **ret)
                                     .on_loop = on_loop,
                                     .on_wake = on_wake,
                                     .handle = handle,
-                                    .refuse = refuse };
+                                    .refuse = refuse,
+                                    .on_sent = on_sent };
         *ret = s;
         return NULL;
 }

@@ -552,6 +552,65 @@ static void test_fanout(void **state)
 
 /* After a graceful restart the kept connections hold nothing but the session's end: a POST, which may not be sent
  * twice, must not be tried on them. */
+/* A peer that says only this, and then neither reads nor writes. */
+struct stuck {
+        int fd;
+        struct tls_conn *tls;
+};
+
+static void stuck_open(struct stuck *s, struct tls_ctx *tls, const char *text)
+{
+        size_t done = 0, n = strlen(text);
+        assert_ok(sock_connect(STR("127.0.0.1"), f.port, in_seconds(60), &s->fd));
+        assert_ok(tls_conn_new(tls, s->fd, "127.0.0.1", &s->tls));
+        for (enum tls_result r; (r = tls_handshake(s->tls)) != TLS_OK;) {
+                assert_true(r == TLS_WANT_READ || r == TLS_WANT_WRITE);
+                assert_ok(sock_wait(s->fd, r == TLS_WANT_READ ? POLLIN : POLLOUT, in_seconds(60)));
+        }
+        if (n > 0)
+                assert_int_equal(tls_write(s->tls, text, n, &done), TLS_OK);
+        assert_int_equal(done, n);
+}
+
+static void stuck_close(struct stuck *s)
+{
+        tls_conn_free(s->tls);
+        (void)close(s->fd);
+}
+
+/* Peers that send half a message, that stop reading a large answer, or only connect: more of each than there are
+ * workers, and the others are answered. */
+static void test_stuck_peers(void **state)
+{
+        static const char *const texts[] = {
+                "POST /v1/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n{\"half\":",
+                "GET /v1/data HTTP/1.1\r\nHost: a\r\n\r\n",
+                "POST /v1/ec",
+                "",
+        };
+        enum { EACH = 12 };
+        struct stuck stuck[EACH * ARRAY_LEN(texts)];
+        struct http_server_stats st;
+        struct caller k;
+        (void)state;
+        caller_init(&k, &node_b);
+        for (size_t i = 0; i < ARRAY_LEN(stuck); i++)
+                stuck_open(&stuck[i], k.tls, texts[i % ARRAY_LEN(texts)]);
+        do {
+                clock_sleep_ns(NS_PER_MS);
+                http_server_stats(f.server, &st);
+        } while (st.parked_uploads < EACH);
+        for (unsigned i = 0; i < 20; i++) {
+                AUTO_JSON json_t *in = json_pack("{s:i}", "x", i);
+                AUTO_JSON json_t *out = NULL;
+                assert_ok(rpc_call_json(k.c, &k.peer, "POST", "/v1/echo", in, in_seconds(60), &out));
+                assert_true(json_equal(json_object_get(out, "in"), in));
+        }
+        for (size_t i = 0; i < ARRAY_LEN(stuck); i++)
+                stuck_close(&stuck[i]);
+        caller_fini(&k);
+}
+
 static void test_restart(void **state)
 {
         struct caller k;
@@ -633,7 +692,7 @@ int main(void)
                 cmocka_unit_test(test_streams),        cmocka_unit_test(test_pending),
                 cmocka_unit_test(test_completed_elsewhere), cmocka_unit_test(test_fanout),
                 cmocka_unit_test(test_stream_upgrade), cmocka_unit_test(test_restart),
-                cmocka_unit_test(test_two_apps),
+                cmocka_unit_test(test_stuck_peers), cmocka_unit_test(test_two_apps),
         };
         return cmocka_run_group_tests(tests, setup, teardown);
 }
