@@ -5,14 +5,13 @@
 
 #include "cluster/test_util.h"
 
-#include <arpa/inet.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "net/rpc.h"
 #include "os/clock.h"
 #include "os/pool.h"
+#include "os/sock.h"
 #include "os/tls.h"
 
 struct test_member {
@@ -36,17 +35,16 @@ static inline struct err *test_member_credentials(void *arg, const char *cert, c
 static inline uint16_t test_free_port(void)
 {
         static unsigned next;
-        for (;; next++) {
-                uint16_t port = (uint16_t)(12000 + ((unsigned)getpid() * 16 + next) % 18000);
-                struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
-                a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-                int fd = socket(AF_INET, SOCK_STREAM, 0);
-                bool ok = bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
-                (void)close(fd);
-                if (ok) {
-                        next++;
+        for (;;) {
+                uint16_t port = (uint16_t)(12000 + ((unsigned)getpid() * 16 + next++) % 18000);
+                char address[32];
+                int fd = -1;
+                snprintf(address, sizeof(address), "127.0.0.1:%u", port);
+                struct err *e = sock_listen(str_of(address), false, 1, &fd);
+                cleanup_fd(&fd);
+                if (!e)
                         return port;
-                }
+                err_free(e);
         }
 }
 
