@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 
 #include "os/fault.h"
-#include "store/log_note.h"
+#include "store/journal.h"
 
 #define OBJECTS 4
 
@@ -350,20 +350,12 @@ static void test_errors(void **state)
         free(buf);
 }
 
-/* The log of records: an incomplete end that was not noted is what a power cut leaves; anything else is an error, not a
- * silent loss. */
-static struct err *find_log(void *arg, const char *name, unsigned char type)
-{
-        (void)type;
-        if (str_ends(str_of(name), STR(".log")))
-                str_copy(arg, 64, str_of(name));
-        return NULL;
-}
-
-static void damage_log(bool cut, bool noted)
+/* The journal of records: an incomplete end that was not noted is what a power cut leaves; anything else is an error, not
+ * a silent loss. */
+static void damage_journal(bool cut, bool noted)
 {
         struct test_store t;
-        char dir[300], log[64] = "", name[32];
+        char dir[300], name[32];
         struct stat st;
         AUTO_FD int dirfd = -1;
         AUTO_FD int fd = -1;
@@ -372,29 +364,30 @@ static void damage_log(bool cut, bool noted)
                 snprintf(name, sizeof name, "n%u", i);
                 assert_ok(test_put(t.s, name, STR("some content")));
         }
-        atomic_store(&t.s->mp[0]->state, MOUNTPATH_FAILED); /* closes without writing the log out */
+        atomic_store(&t.s->mp[0]->state, MOUNTPATH_FAILED); /* closes without writing out what is in memory */
         store_close(t.s);
         t.s = NULL;
         snprintf(dir, sizeof dir, "%s/orlop/records", t.path[0]);
         assert_ok(file_open_dir(AT_FDCWD, dir, &dirfd));
-        assert_ok(file_each(dirfd, ".", find_log, log));
-        assert_ok(file_open(dirfd, log, O_RDWR, 0, &fd));
+        assert_ok(file_open(dirfd, JOURNAL_PREFIX "0", O_RDWR, 0, &fd));
         assert_ok(file_stat(fd, &st));
         assert_true(st.st_size > 2000);
         if (!noted) /* as a power cut leaves it: a note that was not synced */
-                assert_ok(file_unlink(dirfd, LOG_NOTE_FILE));
+                assert_ok(file_unlink(dirfd, JOURNAL_NOTE));
         if (cut)
-                assert_ok(file_truncate(fd, st.st_size - 7));
+                assert_ok(file_truncate(fd, st.st_size - JOURNAL_BLOCK + 100));
         else {
                 char b;
-                assert_ok(file_pread_full(fd, &b, 1, st.st_size / 2));
+                int64_t at = st.st_size / 2 / JOURNAL_BLOCK * JOURNAL_BLOCK + 80;
+                assert_ok(file_pread_full(fd, &b, 1, at));
                 b ^= 4;
-                assert_ok(file_pwrite_full(fd, &b, 1, st.st_size / 2));
+                assert_ok(file_pwrite_full(fd, &b, 1, at));
         }
         struct err *e = store_open(&t.o, &t.s);
         if (!cut || noted) {
                 char text[1024];
                 assert_non_null(strstr(err_text(e, text, sizeof text), t.path[0]));
+                assert_non_null(strstr(text, JOURNAL_PREFIX "0"));
                 assert_code(e, ERR_CORRUPT);
                 t.s = NULL;
         } else {
@@ -407,19 +400,19 @@ static void damage_log(bool cut, bool noted)
         test_store_end(&t);
 }
 
-static void test_log(void **state)
+static void test_journal(void **state)
 {
         (void)state;
-        damage_log(true, false);
-        damage_log(true, true);
-        damage_log(false, false);
-        damage_log(false, true);
+        damage_journal(true, false);
+        damage_journal(true, true);
+        damage_journal(false, false);
+        damage_journal(false, true);
 }
 
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_errors), cmocka_unit_test(test_log),      cmocka_unit_test(test_points),
+                cmocka_unit_test(test_errors), cmocka_unit_test(test_journal),  cmocka_unit_test(test_points),
                 cmocka_unit_test(test_kill),   cmocka_unit_test(test_kill_two),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,13 @@
 /* store/records_rocksdb.c: records.h on RocksDB's C interface (7.8 and 9.x). Nobody else includes it.
  *
+ * A batch goes to our journal first (journal.h, docs/adr/0010-own-journal.md), then to RocksDB, whose own log is off. A
+ * thread has RocksDB write out its memtables whenever the journal takes another file, and notes in the family "default"
+ * up to which record they hold everything; what is above that number is replayed at the next open. Replaying what is
+ * held already does no harm: a key ends as its last record says.
+ *
  * What the options are for: little memory when idle (memtables grow as they fill, one bounded block cache for all
- * mountpaths), a log that is replayed quickly (at most 64 MiB), and no silent loss: checksums on every read, and a log
- * of which only an end that was never acknowledged may be missing (log_tail.h). RocksDB turns read-only by itself after
- * a failed write or sync of its log; the commit thread above does so too. */
+ * mountpaths), and checksums on every read. After a failed write nothing is written any more; the commit thread above
+ * sees to that too. */
 #include "store/records.h"
 
 #include <rocksdb/c.h>
@@ -11,11 +15,13 @@
 #define LOG_FOLDER "store"
 #include "base/hash.h"
 #include "base/log.h"
+#include "os/clock.h"
 #include "os/fault.h"
 #include "os/file.h"
+#include "os/random.h"
 #include "os/thread.h"
-#include "store/log_note.h"
-#include "store/log_tail.h"
+#include "store/journal.h"
+#include "store/manifest.h"
 
 #define MIB ((size_t)1 << 20)
 #define GARBAGE_LEAST (64 * MIB)
@@ -30,16 +36,21 @@ struct records {
         rocksdb_column_family_handle_t *cf[RECORDS_FAMILIES];
         rocksdb_options_t *options[RECORDS_FAMILIES]; /* the database's are those of RECORDS_META, the default family */
         rocksdb_readoptions_t *read;
-        rocksdb_writeoptions_t *write, *write_sync;
+        rocksdb_writeoptions_t *write;
         bool collecting; /* garbage of small contents, see records_tend */
-        struct mutex write_lock; /* RANK_LEAF: writes and what is known of them: */
-        bool synced;             /* all that was written is on stable storage */
-        bool sealed;             /* nothing was written since the last seal */
-        struct log_noter noter;
+        struct thread *flusher;
+        struct mutex write_lock; /* RANK_LEAF: what follows */
+        struct cond wake, room;  /* the flusher has work; it has done it */
+        struct journal *journal;
+        uint64_t journal_id;
+        bool apart; /* a batch is in the journal and not in the database: no number may be noted any more */
+        bool want_flush, stop;
+        enum err_code flush_error; /* of the last try */
         char dir[600];
 };
 struct records_batch {
         rocksdb_writebatch_t *b;
+        struct journal_record record; /* the same changes, for the journal */
 };
 struct records_iter {
         rocksdb_iterator_t *it;
@@ -132,7 +143,7 @@ static rocksdb_options_t *family_options(const struct records_env *e, enum recor
                         o, 1); /* most puts look for an old record that does not exist */
                 break;
         case RECORDS_SMALL:
-                rocksdb_options_set_write_buffer_size(o, 24 * MIB);
+                rocksdb_options_set_write_buffer_size(o, 40 * MIB); /* the journal's files end before it is full */
                 rocksdb_options_set_enable_blob_files(o, 1); /* compactions move keys, not contents */
                 rocksdb_options_set_min_blob_size(o, 512);
                 rocksdb_options_set_blob_file_size(o, 128 * MIB);
@@ -152,12 +163,10 @@ static rocksdb_options_t *family_options(const struct records_env *e, enum recor
 
 static struct err *database_options(struct records *r, const struct records_env *e, bool create)
 {
-        /* A log file that should be there and is not must not pass for an empty one; and a start after a crash need not
-         * write out what it read from the log, which keeps it. These options have no call of their own in C. */
+        /* What is not written out is in the journal. This option has no call of its own in C. */
         rocksdb_options_t *base = r->options[RECORDS_META], *o = rocksdb_options_create();
         char *text = NULL;
-        rocksdb_get_options_from_string(base, "track_and_verify_wals_in_manifest=true;avoid_flush_during_recovery=true", o,
-                                        &text);
+        rocksdb_get_options_from_string(base, "avoid_flush_during_shutdown=true", o, &text);
         if (text) {
                 rocksdb_options_destroy(o);
                 return engine_error(text, r->dir, "options of");
@@ -168,7 +177,7 @@ static struct err *database_options(struct records *r, const struct records_env 
         rocksdb_options_set_create_if_missing(o, create);
         rocksdb_options_set_create_missing_column_families(o, 1);
         rocksdb_options_set_paranoid_checks(o, 1);
-        rocksdb_options_set_max_total_wal_size(o, 64 * MIB);
+        rocksdb_options_set_wal_recovery_mode(o, rocksdb_absolute_consistency_recovery); /* there is nothing in it */
         rocksdb_options_set_max_open_files(o, 256);
         rocksdb_options_set_max_background_jobs(o, 2);
         rocksdb_options_set_max_subcompactions(o, 1);
@@ -193,9 +202,9 @@ static void free_records(struct records *r)
                 rocksdb_readoptions_destroy(r->read);
         if (r->write)
                 rocksdb_writeoptions_destroy(r->write);
-        if (r->write_sync)
-                rocksdb_writeoptions_destroy(r->write_sync);
-        log_noter_fini(&r->noter);
+        journal_close(r->journal);
+        cond_fini(&r->wake);
+        cond_fini(&r->room);
         mutex_fini(&r->write_lock);
         free(r);
 }
@@ -206,14 +215,13 @@ static struct err *new_records(struct records_env *e, const char *dir, bool crea
         if (!r)
                 return err_static(ERR_NO_MEMORY);
         mutex_init(&r->write_lock, "records", RANK_LEAF);
-        r->noter = (struct log_noter){ .dirfd = -1, .note = -1, .log = -1 };
-        r->synced = r->sealed = true; /* older log files are synced before they are replayed */
+        cond_init(&r->wake);
+        cond_init(&r->room);
         for (int f = 0; f < RECORDS_FAMILIES; f++)
                 r->options[f] = family_options(e, (enum records_family)f);
         r->read = rocksdb_readoptions_create();
         r->write = rocksdb_writeoptions_create();
-        r->write_sync = rocksdb_writeoptions_create();
-        rocksdb_writeoptions_set_sync(r->write_sync, 1);
+        rocksdb_writeoptions_disable_WAL(r->write, 1);
         struct err *err = NULL;
         if (!str_copy(r->dir, sizeof r->dir, str_of(dir)))
                 err = err_new(ERR_INVALID, "path too long: %s", dir);
@@ -234,12 +242,11 @@ static struct err *look_for_data(void *arg, const char *name, unsigned char type
         (void)type;
         if (str_eq(n, STR("CURRENT")))
                 return err_static(ERR_EXISTS);
-        *(bool *)arg |= str_ends(n, STR(".sst")) || str_ends(n, STR(".blob"));
+        *(bool *)arg |= str_ends(n, STR(".sst")) || str_ends(n, STR(".blob")) || str_starts(n, STR(JOURNAL_PREFIX));
         return NULL;
 }
 
-/* Without its file CURRENT the engine takes a directory for an empty one, and removes what it does not know. The new
- * database gives its logs numbers that a note of the old one may speak of. */
+/* Without its file CURRENT the engine takes a directory for an empty one, and removes what it does not know. */
 static struct err *refuse_headless(const char *dir)
 {
         bool data = false;
@@ -250,58 +257,210 @@ static struct err *refuse_headless(const char *dir)
         err_free(e);
         if (code == ERR_EXISTS)
                 return NULL;
-        if (!e && data)
-                return err_new(ERR_CORRUPT, "records of %s: the file CURRENT is missing", dir);
-        log_note_remove(dir);
+        return !e && data ? err_new(ERR_CORRUPT, "records of %s: the file CURRENT is missing", dir) : NULL;
+}
+
+/* ---- the journal ---- */
+
+#define PLACE_KEY STR("journal")
+enum { PLACE_SIZE = 16 };
+
+/* Reads the row of the family "default" that knows the journal: id, and the number up to which everything is held. */
+static struct err *get_place(struct records *r, struct journal_place *ret)
+{
+        AUTO_RECORDS_VALUE struct records_value v = { STR_NONE, NULL };
+        TRY(records_get(r, RECORDS_META, PLACE_KEY, &v));
+        if (v.data.n != PLACE_SIZE)
+                return err_new(ERR_CORRUPT, "records of %s: the row of the journal", r->dir);
+        struct buf_reader b = buf_reader_of(v.data);
+        ret->id = buf_get_u64(&b);
+        ret->flushed = buf_get_u64(&b);
         return NULL;
 }
 
-/* A torn end of the log is dropped; a damaged log is not opened. */
-static struct err *choose_recovery(const char *dir, rocksdb_options_t *o)
+/* The row does not go through the journal: it tells what is held without it. */
+static struct err *put_place(struct records *r, uint64_t flushed)
 {
-        enum log_tail tail = LOG_TAIL_SOUND;
-        char name[64];
-        struct err *e = log_tail_judge(dir, &tail, name);
-        if (e && err_code(e) != ERR_NOT_FOUND)
-                return err_wrap(e, "log of %s", dir);
-        err_free(e);
-        if (tail == LOG_TAIL_DAMAGED)
-                return err_new(ERR_CORRUPT, "%s/%s is damaged: something that was acknowledged is missing from it", dir,
-                               name);
-        if (tail == LOG_TAIL_TORN)
-                log_warn("%s/%s ends in a record that was never acknowledged; it is dropped", dir, name);
-        rocksdb_options_set_wal_recovery_mode(o, rocksdb_point_in_time_recovery);
-        return NULL;
-}
-
-struct err *records_open(struct records_env *e, const char *dir, bool create, struct records **ret)
-{
-        struct records *r;
-        TRY(refuse_headless(dir));
-        struct err *err = log_tail_check_manifest(dir);
-        if (err && err_code(err) != ERR_NOT_FOUND)
-                return err;
-        err_free(err);
-        TRY(new_records(e, dir, create, &r));
-        err = choose_recovery(dir, r->options[RECORDS_META]);
-        if (err) {
-                free_records(r);
-                return err;
-        }
+        AUTO_BUF struct buf b = BUF_INIT;
         char *text = NULL;
-        r->db = rocksdb_open_column_families(r->options[RECORDS_META], dir, RECORDS_FAMILIES, family_names,
-                                             (const rocksdb_options_t *const *)r->options, r->cf, &text);
-        if (text) {
-                free_records(r);
-                return engine_error(text, dir, "open records of");
-        }
-        log_noter_init(&r->noter, dir);
-        *ret = r;
+        buf_add_u64(&b, r->journal_id);
+        buf_add_u64(&b, flushed);
+        TRY(buf_err(&b));
+        rocksdb_put_cf(r->db, r->write, r->cf[RECORDS_META], PLACE_KEY.p, PLACE_KEY.n, b.p, b.n, &text);
+        return text ? engine_error(text, r->dir, "write records of") : NULL;
+}
+
+static struct err *flush_family(struct records *r, enum records_family f)
+{
+        rocksdb_flushoptions_t *o = rocksdb_flushoptions_create();
+        char *text = NULL;
+        rocksdb_flushoptions_set_wait(o, 1);
+        rocksdb_flush_cf(r->db, o, r->cf[f], &text);
+        rocksdb_flushoptions_destroy(o);
+        return text ? engine_error(text, r->dir, "write out records of") : NULL;
+}
+
+/* Everything up to now goes to tables; the row that says so goes last, with its family. */
+static struct err *flush_all(struct records *r)
+{
+        mutex_lock(&r->write_lock);
+        uint64_t number = journal_last(r->journal);
+        bool apart = r->apart;
+        mutex_unlock(&r->write_lock);
+        if (apart)
+                return err_new(ERR_IO, "records of %s: an earlier write failed", r->dir);
+        for (int f = 0; f < RECORDS_FAMILIES; f++)
+                if (f != RECORDS_META)
+                        TRY(flush_family(r, (enum records_family)f));
+        TRY(put_place(r, number));
+        TRY(flush_family(r, RECORDS_META));
+        LOCK_SCOPE(&r->write_lock);
+        journal_flushed(r->journal, number);
         return NULL;
 }
+
+static void flusher(void *arg)
+{
+        struct records *r = arg;
+        mutex_lock(&r->write_lock);
+        while (!r->stop) {
+                if (!r->want_flush) {
+                        cond_wait(&r->wake, &r->write_lock);
+                        continue;
+                }
+                r->want_flush = false;
+                mutex_unlock(&r->write_lock);
+                struct err *e = flush_all(r);
+                enum err_code code = err_code(e);
+                if (e)
+                        log_err(LOG_WARN, LOG_FOLDER, e, "records of %s could not be written out", r->dir);
+                mutex_lock(&r->write_lock);
+                r->flush_error = code;
+                cond_broadcast(&r->room);
+        }
+        mutex_unlock(&r->write_lock);
+}
+
+static void stop_flusher(struct records *r)
+{
+        if (!r->flusher)
+                return;
+        mutex_lock(&r->write_lock);
+        r->stop = true;
+        cond_broadcast(&r->wake);
+        cond_broadcast(&r->room);
+        mutex_unlock(&r->write_lock);
+        thread_join(r->flusher);
+        r->flusher = NULL;
+}
+
+/* A record's payload is a row of changes: kind and family (1 byte), bytes key, and bytes value (put) or bytes end
+ * (range). */
+enum change { CHANGE_PUT, CHANGE_DELETE, CHANGE_RANGE };
+
+static void add_lengthened(struct journal_record *j, size_t whole, struct str first)
+{
+        unsigned char b[10];
+        size_t n = 0;
+        do {
+                b[n++] = (unsigned char)((whole & 0x7f) | (whole > 0x7f ? 0x80 : 0));
+        } while (whole >>= 7);
+        journal_record_add(j, b, n);
+        journal_record_add(j, first.p, first.n);
+}
+
+static void add_change(struct records_batch *b, enum change kind, enum records_family f, struct str key)
+{
+        unsigned char head = (unsigned char)((unsigned)kind << 4 | (unsigned)f);
+        journal_record_add(&b->record, &head, 1);
+        add_lengthened(&b->record, key.n, key);
+}
+
+static struct err *apply_record(void *arg, struct str payload)
+{
+        struct records *r = arg;
+        struct buf_reader p = buf_reader_of(payload);
+        rocksdb_writebatch_t *b = rocksdb_writebatch_create();
+        char *text = NULL;
+        while (p.p < p.end && !p.bad) {
+                unsigned head = buf_get_u8(&p);
+                struct str key = buf_get_lstr(&p);
+                struct str value = head >> 4 == CHANGE_DELETE ? STR_NONE : buf_get_lstr(&p);
+                if (head >> 4 > CHANGE_RANGE || (head & 15) >= RECORDS_FAMILIES)
+                        p.bad = true;
+                if (p.bad)
+                        break;
+                rocksdb_column_family_handle_t *cf = r->cf[head & 15];
+                if (head >> 4 == CHANGE_PUT)
+                        rocksdb_writebatch_put_cf(b, cf, key.p, key.n, value.p, value.n);
+                else if (head >> 4 == CHANGE_DELETE)
+                        rocksdb_writebatch_delete_cf(b, cf, key.p, key.n);
+                else
+                        rocksdb_writebatch_delete_range_cf(b, cf, key.p, key.n, value.p, value.n);
+        }
+        if (!p.bad)
+                rocksdb_write(r->db, r->write, b, &text);
+        rocksdb_writebatch_destroy(b);
+        if (p.bad)
+                return err_new(ERR_CORRUPT, "records of %s: a record of the journal makes no sense", r->dir);
+        return text ? engine_error(text, r->dir, "write records of") : NULL;
+}
+
+static struct err *look_for_journal(void *arg, const char *name, unsigned char type)
+{
+        (void)type;
+        *(bool *)arg |= str_starts(str_of(name), STR(JOURNAL_PREFIX));
+        return NULL;
+}
+
+/* A journal of its own for a new database. Where there is one already, the row is what was lost. */
+static struct err *begin_journal(struct records *r, bool salvage)
+{
+        bool journal = false;
+        TRY(file_each(AT_FDCWD, r->dir, look_for_journal, &journal));
+        if (journal && !salvage)
+                return err_new(ERR_CORRUPT, "records of %s: which part of the journal they hold is not known", r->dir);
+        r->journal_id = 0;
+        if (journal)
+                TRY(journal_find_id(r->dir, &r->journal_id));
+        while (!r->journal_id)
+                r->journal_id = random_u64();
+        TRY(put_place(r, 0));
+        return flush_family(r, RECORDS_META);
+}
+
+/* Small files make tests pass through all of their life. */
+static size_t segment_bytes(void)
+{
+#if ORLOP_FAULTS
+        uint64_t n;
+        const char *s = getenv("ORLOP_TEST_JOURNAL");
+        if (s && str_u64(str_of(s), &n))
+                return (size_t)n;
+#endif
+        return JOURNAL_SEGMENT;
+}
+
+static struct err *open_journal(struct records *r, bool salvage)
+{
+        struct journal_place place = { 0, 0 };
+        struct err *e = get_place(r, &place);
+        if (err_code(e) == ERR_NOT_FOUND) {
+                TRY(begin_journal(r, salvage));
+                place.id = r->journal_id;
+        } else {
+                TRY(e);
+                r->journal_id = place.id;
+        }
+        TRY_WRAP(journal_open(r->dir, place, salvage, segment_bytes(), apply_record, r, &r->journal), "%s", r->dir);
+        return salvage ? flush_all(r) : NULL;
+}
+
+/* ---- life ---- */
 
 static void close_database(struct records *r)
 {
+        stop_flusher(r);
         rocksdb_cancel_all_background_work(r->db, 1);
         for (int f = 0; f < RECORDS_FAMILIES; f++)
                 rocksdb_column_family_handle_destroy(r->cf[f]);
@@ -309,18 +468,45 @@ static void close_database(struct records *r)
         free_records(r);
 }
 
+static struct err *open_database(struct records_env *e, const char *dir, bool create, bool salvage,
+                                 struct records **ret)
+{
+        struct records *r;
+        TRY(new_records(e, dir, create, &r));
+        char *text = NULL;
+        r->db = rocksdb_open_column_families(r->options[RECORDS_META], dir, RECORDS_FAMILIES, family_names,
+                                             (const rocksdb_options_t *const *)r->options, r->cf, &text);
+        if (text) {
+                free_records(r);
+                return engine_error(text, dir, "open records of");
+        }
+        struct err *err = open_journal(r, salvage);
+        if (!err)
+                err = thread_start(&r->flusher, "records", THREAD_OTHER, flusher, r);
+        if (err) {
+                close_database(r);
+                return err;
+        }
+        *ret = r;
+        return NULL;
+}
+
+struct err *records_open(struct records_env *e, const char *dir, bool create, struct records **ret)
+{
+        TRY(refuse_headless(dir));
+        struct err *err = manifest_check(dir);
+        if (err && err_code(err) != ERR_NOT_FOUND)
+                return err;
+        err_free(err);
+        return open_database(e, dir, create, false, ret);
+}
+
 void records_close(struct records *r)
 {
         if (!r)
                 return;
-        rocksdb_flushoptions_t *o = rocksdb_flushoptions_create();
-        rocksdb_flushoptions_set_wait(o, 1);
-        for (int f = 0; f < RECORDS_FAMILIES; f++) {
-                char *text = NULL;
-                rocksdb_flush_cf(r->db, o, r->cf[f], &text);
-                rocksdb_free(text); /* The log still has it. */
-        }
-        rocksdb_flushoptions_destroy(o);
+        stop_flusher(r);
+        err_free(flush_all(r)); /* the journal still has it */
         close_database(r);
 }
 
@@ -336,15 +522,17 @@ struct err *records_repair(struct records_env *e, const char *dir)
         TRY(new_records(e, dir, false, &r));
         char *text = NULL;
         rocksdb_repair_db(r->options[RECORDS_META], dir, &text);
-        if (!text)
-                log_note_remove(dir); /* the logs are tables now */
         free_records(r);
-        return text ? engine_error(text, dir, "repair records of") : NULL;
+        if (text)
+                return engine_error(text, dir, "repair records of");
+        TRY(open_database(e, dir, false, true, &r));
+        close_database(r);
+        return NULL;
 }
 
 struct records_batch *records_batch_new(void)
 {
-        struct records_batch *b = malloc(sizeof *b);
+        struct records_batch *b = calloc(1, sizeof *b);
         if (b)
                 b->b = rocksdb_writebatch_create();
         return b;
@@ -355,18 +543,22 @@ void records_batch_free(struct records_batch *b)
         if (!b)
                 return;
         rocksdb_writebatch_destroy(b->b);
+        journal_record_fini(&b->record);
         free(b);
 }
 
 void records_batch_clear(struct records_batch *b)
 {
         rocksdb_writebatch_clear(b->b);
+        journal_record_clear(&b->record);
 }
 
 void records_batch_put(struct records_batch *b, struct records *r, enum records_family f, struct str key,
                        struct str value)
 {
         rocksdb_writebatch_put_cf(b->b, r->cf[f], key.p, key.n, value.p, value.n);
+        add_change(b, CHANGE_PUT, f, key);
+        add_lengthened(&b->record, value.n, value);
 }
 
 void records_batch_put2(struct records_batch *b, struct records *r, enum records_family f, struct str key,
@@ -375,17 +567,23 @@ void records_batch_put2(struct records_batch *b, struct records *r, enum records
         const char *values[2] = { head.p, tail.p };
         const size_t sizes[2] = { head.n, tail.n };
         rocksdb_writebatch_putv_cf(b->b, r->cf[f], 1, &key.p, &key.n, 2, values, sizes);
+        add_change(b, CHANGE_PUT, f, key);
+        add_lengthened(&b->record, head.n + tail.n, head);
+        journal_record_add(&b->record, tail.p, tail.n);
 }
 
 void records_batch_delete(struct records_batch *b, struct records *r, enum records_family f, struct str key)
 {
         rocksdb_writebatch_delete_cf(b->b, r->cf[f], key.p, key.n);
+        add_change(b, CHANGE_DELETE, f, key);
 }
 
 void records_batch_delete_range(struct records_batch *b, struct records *r, enum records_family f, struct str from,
                                 struct str to)
 {
         rocksdb_writebatch_delete_range_cf(b->b, r->cf[f], from.p, from.n, to.p, to.n);
+        add_change(b, CHANGE_RANGE, f, from);
+        add_lengthened(&b->record, to.n, to);
 }
 
 unsigned records_batch_count(const struct records_batch *b)
@@ -393,60 +591,52 @@ unsigned records_batch_count(const struct records_batch *b)
         return (unsigned)rocksdb_writebatch_count(b->b);
 }
 
-/* With the mark that what came before is on stable storage, if it is. */
-static void write_marked(struct records *r, rocksdb_writebatch_t *b, bool sync, char **ret_text)
+/* Waits while too much is in the journal alone. */
+static struct err *wait_for_room(struct records *r)
 {
-        mutex_assert_held(&r->write_lock);
-        if (r->synced)
-                rocksdb_writebatch_put_log_data(b, LOG_TAIL_MARK, sizeof LOG_TAIL_MARK - 1);
-        rocksdb_write(r->db, sync ? r->write_sync : r->write, b, ret_text);
-        r->synced = sync && !*ret_text;
+        for (bool tried = false; journal_live(r->journal) > JOURNAL_LIVE_MAX && !r->stop; tried = true) {
+                if (tried && r->flush_error)
+                        return err_new(r->flush_error, "records of %s can not be written out", r->dir);
+                r->want_flush = true;
+                cond_signal(&r->wake);
+                cond_wait(&r->room, &r->write_lock);
+        }
+        return NULL;
 }
 
-/* A marked record after the last one, so that damage in that one can be told from a torn end. Not synced: it serves whoever reads
- * the log after a crash of the process, or half a minute later after a crash of the machine. */
-static void seal(struct records *r)
+/* To the journal, then to the database. */
+static struct err *write_both(struct records *r, struct records_batch *b, bool sync)
 {
-        LOCK_SCOPE(&r->write_lock);
-        if (r->sealed || !r->synced)
-                return;
-        rocksdb_writebatch_t *b = rocksdb_writebatch_create();
         char *text = NULL;
-        rocksdb_writebatch_delete_cf(b, r->cf[RECORDS_META], "seal", 4); /* of what never was: a batch has to change something */
-        write_marked(r, b, false, &text);
-        if (!text)
-                log_noter_written(&r->noter, false);
-        rocksdb_free(text); /* the next write gets the same error */
-        rocksdb_writebatch_destroy(b);
-        r->sealed = true;
+        TRY(wait_for_room(r));
+        r->apart = true;
+        unsigned live = journal_live(r->journal);
+        TRY_WRAP(journal_append(r->journal, &b->record, sync), "write records of %s", r->dir);
+        rocksdb_write(r->db, r->write, b->b, &text);
+        if (text)
+                return engine_error(text, r->dir, "write records of");
+        r->apart = false;
+        if (live > 0 && journal_live(r->journal) > live) { /* it took another file */
+                r->want_flush = true;
+                cond_signal(&r->wake);
+        }
+        return NULL;
 }
 
 struct err *records_write(struct records *r, struct records_batch *b, bool sync)
 {
-        char *text = NULL;
-        int sys = UNLIKELY(fault_on) ? fault_before("records", true, NULL) : 0;
+        int sys = UNLIKELY(fault_on) ? fault_before("records", false, NULL) : 0; /* the journal's calls are counted */
         if (sys)
                 return err_sys(sys, "write records of %s", r->dir);
-        mutex_lock(&r->write_lock);
-        write_marked(r, b->b, sync, &text);
-        r->sealed = false;
-        if (UNLIKELY(fault_on) && !text)
-                fault_after("records");
-        if (!text)
-                log_noter_written(&r->noter, sync);
-        mutex_unlock(&r->write_lock);
-        return text ? engine_error(text, r->dir, "write records of") : NULL;
+        LOCK_SCOPE(&r->write_lock);
+        return write_both(r, b, sync);
 }
 
 struct err *records_sync(struct records *r)
 {
-        char *text = NULL;
         LOCK_SCOPE(&r->write_lock);
-        rocksdb_flush_wal(r->db, 1, &text);
-        r->synced = !text;
-        if (!text)
-                log_noter_written(&r->noter, true);
-        return text ? engine_error(text, r->dir, "sync records of") : NULL;
+        TRY_WRAP(journal_sync(r->journal), "sync records of %s", r->dir);
+        return NULL;
 }
 
 struct err *records_get(struct records *r, enum records_family f, struct str key, struct records_value *ret)
@@ -557,7 +747,10 @@ void records_compact(struct records *r, enum records_family f, struct str from, 
  * than what is won), and stays on until little is left. */
 void records_tend(struct records *r)
 {
-        seal(r);
+        mutex_lock(&r->write_lock);
+        struct err *e = journal_seal(r->journal); /* what is wrong, the next write will say */
+        mutex_unlock(&r->write_lock);
+        err_free(e);
         rocksdb_column_family_handle_t *cf = r->cf[RECORDS_SMALL];
         uint64_t all = 0, garbage = 0;
         if (rocksdb_property_int_cf(r->db, cf, "rocksdb.live-blob-file-size", &all) ||
@@ -576,17 +769,15 @@ void records_tend(struct records *r)
 
 void records_rest(struct records *r)
 {
-        rocksdb_flushoptions_t *o = rocksdb_flushoptions_create();
-        rocksdb_flushoptions_set_wait(o, 0);
-        for (int f = 0; f < RECORDS_FAMILIES; f++) {
-                uint64_t n = 0;
-                if (rocksdb_property_int_cf(r->db, r->cf[f], "rocksdb.cur-size-active-mem-table", &n) || n < REST_LEAST)
-                        continue;
-                char *text = NULL;
-                rocksdb_flush_cf(r->db, o, r->cf[f], &text);
-                rocksdb_free(text); /* What is wrong, the next write will say. */
-        }
-        rocksdb_flushoptions_destroy(o);
+        uint64_t sum = 0, n;
+        for (int f = 0; f < RECORDS_FAMILIES; f++)
+                if (!rocksdb_property_int_cf(r->db, r->cf[f], "rocksdb.cur-size-active-mem-table", &n))
+                        sum += n;
+        if (sum < REST_LEAST)
+                return;
+        LOCK_SCOPE(&r->write_lock);
+        r->want_flush = true;
+        cond_signal(&r->wake);
 }
 
 uint64_t records_estimate(struct records *r, enum records_family f)
