@@ -1,6 +1,7 @@
 """File systems on loop devices: made, mounted, cut off as by a power failure, mounted again. Root only."""
 
 import ctypes
+import errno
 import fcntl
 import os
 import pathlib
@@ -33,6 +34,10 @@ def why_not(fs):
     return None
 
 
+class HeldElsewhere(Exception):
+    """The file system that was cut off lives on in somebody else's namespace of mounts: nothing can be mounted anew."""
+
+
 class LoopFs:
     def __init__(self, fs, base, mib):
         self.fs = fs
@@ -55,8 +60,21 @@ class LoopFs:
             run(f"mkfs.{self.fs}", "-q", "-F", "-E", "lazy_itable_init=1,lazy_journal_init=1", self.dev)
 
     def mount(self, options=""):
-        if libc.mount(self.dev.encode(), str(self.mnt).encode(), self.fs.encode(), 0, options.encode()) != 0:
-            raise OSError(ctypes.get_errno(), f"mount {self.dev}: {os.strerror(ctypes.get_errno())}")
+        """A namespace of mounts that somebody made meanwhile may hold the file system that was cut off: then it is that one again, and one waits."""
+        for _ in range(150):
+            if libc.mount(self.dev.encode(), str(self.mnt).encode(), self.fs.encode(), 0, options.encode()) != 0:
+                raise OSError(ctypes.get_errno(), f"mount {self.dev}: {os.strerror(ctypes.get_errno())}")
+            try:
+                os.listdir(self.mnt)
+                (self.mnt / ".probe").mkdir()
+                (self.mnt / ".probe").rmdir()
+                return
+            except OSError as e:
+                if e.errno != errno.EIO:
+                    return
+            self.umount()
+            time.sleep(0.2)
+        raise HeldElsewhere(f"{self.mnt} that was cut off is still mounted in another namespace")
 
     def remount(self, read_only):
         run("mount", "-o", "remount," + ("ro" if read_only else "rw"), str(self.mnt))
