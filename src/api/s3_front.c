@@ -24,6 +24,7 @@ static const struct op_row {
         [S3_OP_DELETE_BUCKET] = { s3__delete_bucket, LEADER, true },
         [S3_OP_LIST_OBJECTS] = { s3__list_objects, HERE, true },
         [S3_OP_LIST_OBJECTS_V2] = { s3__list_objects, HERE, true },
+        [S3_OP_LIST_VERSIONS] = { s3__list_objects, HERE, true },
         [S3_OP_DELETE_OBJECTS] = { s3__delete_objects, HERE, true },
         [S3_OP_GET_LOCATION] = { s3__get_location, HERE, true },
         [S3_OP_GET_VERSIONING] = { s3__get_versioning, HERE, true },

@@ -1,4 +1,5 @@
-/* api/s3_list.c: lists of objects, versions 1 and 2, over all targets.
+/* api/s3_list.c: lists of objects, versions 1 and 2, and of versions (of each object there is one, "null"), over all
+ * targets.
  *
  * The delimiter '/' is folded by each target (flow/list.c); another one here, by going on behind each common prefix:
  * what lies below it is skipped, not read. */
@@ -67,7 +68,11 @@ static void visit(void *arg, const struct flow_list_entry *e)
         out.etag = s3_bare(str_of(s3_etag(e->meta, etag)));
         if (!s3_object_cksum(e->meta, &out.cksum, &out.cksum_type, &unused))
                 out.cksum = S3_CKSUM_NONE;
-        out.owner = p->h.kind == S3_LIST_V1 || p->h.fetch_owner ? &p->owner : NULL;
+        out.owner = p->h.kind != S3_LIST_V2 || p->h.fetch_owner ? &p->owner : NULL;
+        if (p->h.kind == S3_LIST_VERSIONS) {
+                out.version_id = STR("null");
+                out.latest = true;
+        }
         s3_write_list_entry(p->b, &p->h, &out);
         set_last(p, e->name, false);
 }
@@ -117,17 +122,18 @@ static struct err *fill(struct page *p, struct str after)
 static struct err *read_head(struct s3_req *q, struct s3_list_head *h)
 {
         struct str encoding = s3_param(q, S3_P_ENCODING_TYPE), fetch = s3_param(q, S3_P_FETCH_OWNER);
-        bool v2 = q->t.op == S3_OP_LIST_OBJECTS_V2;
+        bool v2 = q->t.op == S3_OP_LIST_OBJECTS_V2, versions = q->t.op == S3_OP_LIST_VERSIONS;
         if (v2 && !str_eq(s3_param(q, S3_P_LIST_TYPE), STR("2")))
                 return s3_refuse(q, S3_INVALID_ARGUMENT, "Invalid List Type specified in Request");
         if (encoding.n > 0 && !str_eq(encoding, STR("url")))
                 return s3_refuse(q, S3_INVALID_ARGUMENT, "Invalid Encoding Method specified in Request");
         *h = (struct s3_list_head){
-                .kind = v2 ? S3_LIST_V2 : S3_LIST_V1,
+                .kind = v2 ? S3_LIST_V2 : versions ? S3_LIST_VERSIONS : S3_LIST_V1,
                 .bucket = q->t.bucket,
                 .prefix = s3_param(q, S3_P_PREFIX).p != NULL ? s3_param(q, S3_P_PREFIX) : STR(""),
                 .delimiter = s3_param(q, S3_P_DELIMITER),
-                .marker = s3_param(q, v2 ? S3_P_START_AFTER : S3_P_MARKER),
+                .marker = s3_param(q, v2 ? S3_P_START_AFTER : versions ? S3_P_KEY_MARKER : S3_P_MARKER),
+                .id_marker = s3_param(q, S3_P_VERSION_ID_MARKER),
                 .token = v2 ? s3_param(q, S3_P_CONTINUATION_TOKEN) : STR_NONE,
                 .url = encoding.n > 0,
                 .fetch_owner = str_eq_nocase(fetch, STR("true")),
@@ -163,8 +169,10 @@ struct err *s3__list_objects(struct s3_req *q)
         struct s3_list_tail t = { .truncated = p->full, .count = p->n };
         if (p->full && p->h.kind == S3_LIST_V2)
                 t.next_marker = str_base64url(q->r->arena, p->last, p->last_n);
-        else if (p->full && p->h.delimiter.n > 0)
+        else if (p->full && (p->h.delimiter.n > 0 || p->h.kind == S3_LIST_VERSIONS))
                 t.next_marker = last_of(p);
+        if (p->full && p->h.kind == S3_LIST_VERSIONS)
+                t.next_id_marker = STR("null");
         s3_write_list_end(&b, &p->h, &t);
         return s3_reply_xml(q, &b);
 }
