@@ -54,7 +54,7 @@ static struct err *refuse_unbuilt(struct s3_req *q)
         static const char *const names[] = {
                 "x-amz-server-side-encryption", "x-amz-server-side-encryption-customer-algorithm", "x-amz-server-side-encryption-customer-key",
                 "x-amz-copy-source-server-side-encryption-customer-algorithm", "x-amz-object-lock-mode", "x-amz-object-lock-legal-hold",
-                "x-amz-object-lock-retain-until-date", "x-amz-bypass-governance-retention", "x-amz-website-redirect-location",
+                "x-amz-object-lock-retain-until-date", "x-amz-website-redirect-location",
         };
         for (size_t i = 0; i < ARRAY_LEN(names); i++)
                 if (s3_header(q, names[i]).n > 0)
