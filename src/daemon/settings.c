@@ -22,8 +22,8 @@ struct setting {
 static const struct setting table[] = {
         TEXT("listen", "ORLOP_LISTEN", listen, "HOST:PORT", "native API (default 127.0.0.1:8080)"),
         TEXT("public-url", "ORLOP_PUBLIC_URL", public_url, "URL", "what clients are told to connect to (default: from --listen)"),
-        TEXT("s3-listen", "ORLOP_S3_LISTEN", s3_listen, "HOST:PORT", "S3 API: accepted, not served yet (docs/compatibility.md)"),
-        TEXT("s3-keys", NULL, s3_keys, "FILE", "S3 users and keys: accepted, not used yet"),
+        TEXT("s3-listen", "ORLOP_S3_LISTEN", s3_listen, "HOST:PORT", "S3 API, or none (default 127.0.0.1:9000; none when --listen is given)"),
+        TEXT("s3-keys", NULL, s3_keys, "FILE", "who may use S3: a list of {user, access_key, secret_key}, mode 0600"),
         TEXT("state", "ORLOP_STATE", state, "DIR", "where the node keeps its state (default: the first DIR)"),
         TEXT("config", "ORLOP_CONFIG", config, "FILE", "JSON file with any of these options, and \"cluster\": {…}"),
         TEXT("tls-cert", "ORLOP_TLS_CERT", tls_cert, "FILE", "PEM certificate chain: serve HTTPS"),
@@ -194,6 +194,10 @@ struct err *settings_read(struct settings *s, int argc, char **argv)
         TRY(read_flags(s, argc, argv, false));
         if (s->local_config.n > 0)
                 TRY(node_files_read(s));
+        if (s->listen.n == 0 && s->s3_listen.n == 0)
+                s->s3_listen = STR("127.0.0.1:9000");
+        if (str_eq(s->s3_listen, STR("none")))
+                s->s3_listen = STR_NONE;
         if (s->listen.n == 0)
                 s->listen = STR("127.0.0.1:8080");
         if ((s->tls_cert.n > 0) != (s->tls_key.n > 0))
