@@ -23,6 +23,7 @@ struct s3_req {
         struct s3_body body;   /* what undoes the client's encoding, and checks it */
         bool passed_on;        /* by the edge, which has judged it */
         struct str user;       /* who asks; p null: anonymous */
+        bool open;             /* there is no key at all: nobody is asked who he is */
         char id[20];           /* x-amz-request-id */
 };
 /* Answers, or ends with an error; q->fault is set if it is S3's. */
@@ -54,6 +55,7 @@ void s3_reply_err(struct s3_req *q, struct err *e);
 /* Pairs of a content that only S3's rules may change (CUSTOM_CONTENT). */
 #define S3_PAIR_ETAG "s3:etag"
 #define S3_PAIR_TAGS "s3:tags"       /* as the header has them */
+#define S3_PAIR_ACL "s3:acl"         /* a canned ACL other than private */
 #define S3_PAIR_PARTS "s3:parts"     /* sizes of parts, "N*size" joined by ',' */
 #define S3_PAIR_CKSUM "s3:checksum"  /* "CRC32 FULL_OBJECT base64" */
 #define S3_PAIR_UPLOAD "s3:upload"   /* of an upload in progress: "CRC32 COMPOSITE" */
@@ -124,7 +126,9 @@ MUST_CHECK struct err *s3__source_read(struct s3_source *s, uint64_t offset, voi
 /* Runs the handler of q->t.op, which belongs here. */
 MUST_CHECK struct err *s3_handle(struct s3_req *q);
 s3_handler_fn s3__list_buckets, s3__create_bucket, s3__head_bucket, s3__delete_bucket, s3__get_location, s3__list_objects,
-        s3__get_versioning, s3__get_bucket_acl, s3__delete_objects;
+        s3__get_versioning, s3__delete_objects;
+s3_handler_fn s3__get_policy, s3__put_policy, s3__delete_policy, s3__get_policy_status, s3__get_bucket_acl, s3__put_bucket_acl,
+        s3__get_object_acl, s3__put_object_acl, s3__get_cors, s3__put_cors, s3__delete_cors, s3__preflight;
 s3_handler_fn s3__get_object, s3__put_object, s3__delete_object, s3__copy_object, s3__get_attributes, s3__get_tags,
         s3__put_tags, s3__delete_tags;
 s3_handler_fn s3__create_upload, s3__upload_part, s3__upload_part_copy, s3__complete_upload, s3__abort_upload,

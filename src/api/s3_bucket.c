@@ -1,6 +1,7 @@
 /* api/s3_bucket.c: buckets as S3 has them: those of provider ais in the global namespace. */
 #include "api/buckets.h"
-#include "api/s3.h"
+#include "api/redirect.h"
+#include "api/s3_rules.h"
 
 #include "s3/write.h"
 
@@ -27,7 +28,12 @@ struct err *s3__list_buckets(struct s3_req *q)
         s3_write_buckets_begin(&b, owner_of(q, &o));
         for (size_t i = 0; i < s->bucket_count && !more; i++) {
                 struct str name = str_of(s->buckets[i]->bck.name);
+                bool own = true;
                 if (!is_ours(s->buckets[i]) || !str_starts(name, prefix) || (after.n > 0 && str_cmp(name, after) <= 0))
+                        continue;
+                if (!q->open)
+                        TRY(s3_rules_owned(q, s->buckets[i]->bid, &own));
+                if (!own)
                         continue;
                 more = n == most;
                 if (more)
@@ -52,13 +58,23 @@ struct err *s3__create_bucket(struct s3_req *q)
         TRY(s3_judge(q, s3_read_create_bucket(q->r->arena, text, &c, &q->fault)));
         if (c.tags.n > 0)
                 return s3_refuse(q, S3_NOT_IMPLEMENTED, "Tags of buckets are not implemented");
+        struct str name = s3_header(q, "x-amz-acl");
+        enum s3_acl acl = S3_ACL_PRIVATE;
+        if (name.n > 0 && !s3_acl_parse(name, &acl))
+                return s3_refuse(q, S3_INVALID_ARGUMENT, "The ACL is not a canned one");
         bucket_props_default(q->r->snap->config, PROVIDER_AIS, &props);
         struct err *e = cluster_bucket_create(q->r->node->cluster, &q->r->bck, &props, &bid);
         if (err_code(e) == ERR_BUCKET_EXISTS) {
+                bool own = true;
                 err_free(e);
-                return s3_refuse(q, S3_BUCKET_ALREADY_OWNED, NULL);
+                api__repin(q->r);
+                const struct bucket *b = snapshot_bucket_ais(q->r->snap, q->t.bucket);
+                if (b != NULL)
+                        TRY(s3_rules_owned(q, b->bid, &own));
+                return s3_refuse(q, own ? S3_BUCKET_ALREADY_OWNED : S3_BUCKET_ALREADY_EXISTS, NULL);
         }
         TRY(e);
+        TRY(s3_rules_create(q, bid, acl));
         api__buckets_spread(q->r);
         http_resp_headerf(q->r->rs, "Location", "/" STR_FMT, STR_ARG(q->t.bucket));
         s3_reply_empty(q, 200);
@@ -80,7 +96,9 @@ struct err *s3__delete_bucket(struct s3_req *q)
         TRY(flow_list(q->r->node, q->r->bucket, &o, count_one, &n, q->r->arena, &more, &last));
         if (n > 0)
                 return s3_refuse(q, S3_BUCKET_NOT_EMPTY, NULL);
-        TRY(cluster_bucket_destroy(q->r->node->cluster, &q->r->bck, NULL));
+        uint64_t bid;
+        TRY(cluster_bucket_destroy(q->r->node->cluster, &q->r->bck, &bid));
+        TRY(s3_rules_drop(q, bid));
         api__buckets_spread(q->r);
         s3_reply_empty(q, 204);
         return NULL;
@@ -104,14 +122,6 @@ struct err *s3__get_versioning(struct s3_req *q)
 {
         AUTO_BUF struct buf b = BUF_INIT;
         s3_write_versioning(&b, S3_VERSIONING_OFF);
-        return s3_reply_xml(q, &b);
-}
-
-struct err *s3__get_bucket_acl(struct s3_req *q)
-{
-        AUTO_BUF struct buf b = BUF_INIT;
-        struct s3_owner o;
-        s3_write_acl(&b, owner_of(q, &o), S3_ACL_PRIVATE);
         return s3_reply_xml(q, &b);
 }
 
@@ -146,6 +156,8 @@ struct err *s3__delete_objects(struct s3_req *q)
                 else if (k->version_id.n > 0 && !str_eq(k->version_id, STR("null")))
                         e = s3_refuse(q, S3_NO_SUCH_VERSION, NULL);
                 else if (k->key.n <= OBJECT_NAME_MAX)
+                        e = s3_authorize_object(q, q->r->bucket, k->key, S3_OP_DELETE_OBJECT);
+                if (e == NULL && k->key.n <= OBJECT_NAME_MAX)
                         e = s3_delete_anywhere(q, k->key);
                 if (e != NULL)
                         tell_failure(q, &b, k, e);

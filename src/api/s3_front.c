@@ -7,6 +7,7 @@
 #include "api/redirect.h"
 #include "api/request.h"
 #include "api/s3_keys.h"
+#include "api/s3_rules.h"
 #include "base/log.h"
 #include "net/server.h"
 #include "os/clock.h"
@@ -29,6 +30,17 @@ static const struct op_row {
         [S3_OP_GET_LOCATION] = { s3__get_location, HERE, true },
         [S3_OP_GET_VERSIONING] = { s3__get_versioning, HERE, true },
         [S3_OP_GET_BUCKET_ACL] = { s3__get_bucket_acl, HERE, true },
+        [S3_OP_PUT_BUCKET_ACL] = { s3__put_bucket_acl, LEADER, true },
+        [S3_OP_GET_POLICY] = { s3__get_policy, HERE, true },
+        [S3_OP_PUT_POLICY] = { s3__put_policy, LEADER, true },
+        [S3_OP_DELETE_POLICY] = { s3__delete_policy, LEADER, true },
+        [S3_OP_GET_POLICY_STATUS] = { s3__get_policy_status, HERE, true },
+        [S3_OP_GET_CORS] = { s3__get_cors, HERE, true },
+        [S3_OP_PUT_CORS] = { s3__put_cors, LEADER, true },
+        [S3_OP_DELETE_CORS] = { s3__delete_cors, LEADER, true },
+        [S3_OP_PREFLIGHT] = { s3__preflight, HERE, false },
+        [S3_OP_GET_OBJECT_ACL] = { s3__get_object_acl, OWNER, true },
+        [S3_OP_PUT_OBJECT_ACL] = { s3__put_object_acl, OWNER, true },
         [S3_OP_GET_OBJECT] = { s3__get_object, OWNER, true },
         [S3_OP_HEAD_OBJECT] = { s3__get_object, OWNER, true },
         [S3_OP_PUT_OBJECT] = { s3__put_object, OWNER, true },
@@ -67,8 +79,6 @@ static struct err *refuse_unbuilt(struct s3_req *q)
                 return s3_refuse(q, S3_INVALID_STORAGE_CLASS, NULL);
         if (acl.n > 0 && !s3_acl_parse(acl, &canned))
                 return s3_refuse(q, S3_INVALID_ARGUMENT, "The ACL is not a canned one");
-        if (acl.n > 0 && canned != S3_ACL_PRIVATE && canned != S3_ACL_BUCKET_OWNER_FULL_CONTROL && canned != S3_ACL_BUCKET_OWNER_READ)
-                return s3_refuse(q, S3_NOT_IMPLEMENTED, "The ACL " STR_FMT " is not implemented", STR_ARG(acl));
         struct str version = s3_param(q, S3_P_VERSION_ID);
         if (version.p != NULL && !str_eq(version, STR("null")))
                 return s3_refuse(q, S3_NO_SUCH_VERSION, NULL);
@@ -84,7 +94,7 @@ struct err *s3_find_bucket(struct s3_req *q)
         if (q->t.bucket.n > BUCKET_NAME_MAX || !str_copy(r->bck.name, sizeof(r->bck.name), q->t.bucket))
                 return ops[q->t.op].needs_bucket ? s3_refuse(q, S3_NO_SUCH_BUCKET, NULL) : NULL;
         r->object = q->t.key;
-        if (!ops[q->t.op].needs_bucket)
+        if (!ops[q->t.op].needs_bucket && q->t.op != S3_OP_PREFLIGHT)
                 return NULL;
         r->bucket = snapshot_bucket_ais(r->snap, q->t.bucket);
         if (r->bucket == NULL && r->snap->member_count > 1) { /* another node may have made it a moment ago */
@@ -92,7 +102,7 @@ struct err *s3_find_bucket(struct s3_req *q)
                 api__repin(r);
                 r->bucket = snapshot_bucket_ais(r->snap, q->t.bucket);
         }
-        return r->bucket != NULL ? NULL : s3_refuse(q, S3_NO_SUCH_BUCKET, NULL);
+        return r->bucket != NULL || q->t.op == S3_OP_PREFLIGHT ? NULL : s3_refuse(q, S3_NO_SUCH_BUCKET, NULL);
 }
 
 /* S3's names, as far as the native API has them: a last '/' is fine here, and marks a directory for some clients. */
@@ -147,7 +157,7 @@ static struct err *identify(struct s3_req *q, struct s3_sig *sig, bool *ret_unpr
         if (!api__s3_keys_exist(a->s3_keys, q->r->node->cluster)) {
                 *sig = (struct s3_sig){ .payload = unproven_payload(q) };
                 q->user = STR("anyone");
-                *ret_unproven = true;
+                *ret_unproven = q->open = true;
                 return NULL;
         }
         *ret_unproven = false;
@@ -156,8 +166,8 @@ static struct err *identify(struct s3_req *q, struct s3_sig *sig, bool *ret_unpr
         TRY(s3_judge(q, s3_sig_verify(&rules, &rq, q->r->arena, sig, &q->fault)));
         if (sig->auth == S3_AUTH_BEARER)
                 return s3_refuse(q, S3_NOT_IMPLEMENTED, "Bearer tokens are not implemented");
-        q->user = f.user;
-        return sig->auth != S3_AUTH_ANONYMOUS ? NULL : s3_refuse(q, S3_ACCESS_DENIED, NULL);
+        q->user = sig->auth == S3_AUTH_ANONYMOUS ? STR_NONE : f.user;
+        return NULL;
 }
 
 static struct err *read_client(void *rq, void *p, size_t n, size_t *ret_n)
@@ -189,6 +199,7 @@ static struct err *run(struct s3_req *q, const struct s3_target_rules *rules)
         body.unproven = unproven;
         s3_body_init(&q->body, &body, read_client, rq);
         TRY(s3_find_bucket(q));
+        TRY(s3_authorize(q));
         switch (ops[q->t.op].where) {
         case LEADER:
                 return s3_do_at_leader(q);
@@ -219,6 +230,7 @@ static void serve(struct api *a, struct http_req *rq, struct http_resp *rs, stru
                 s3_reply_err(q, e);
         else
                 http_resp_header(rs, "x-amz-request-id", str_of(q->id));
+        s3_cors_answer(q);
         api__request_end(r);
 }
 

@@ -68,6 +68,11 @@ struct err *s3_pairs_of_request(struct s3_req *q, bool tags, struct buf *ret)
                 buf_add_lstr(&b, STR(S3_PAIR_TAGS));
                 buf_add_lstr(&b, asked);
         }
+        struct str acl = tags ? s3_header(q, "x-amz-acl") : STR_NONE;
+        if (acl.n > 0 && !str_eq(acl, STR("private"))) {
+                buf_add_lstr(&b, STR(S3_PAIR_ACL));
+                buf_add_lstr(&b, acl);
+        }
         TRY(buf_err(&b));
         store_custom_merge(STR_NONE, buf_str(&b), ret);
         return buf_err(ret);

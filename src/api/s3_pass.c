@@ -46,6 +46,8 @@ static void call_head(struct s3_req *q, struct buf *b)
                 if (goes_along(h->headers[i].name))
                         buf_printf(b, STR_FMT ": " STR_FMT "\r\n", STR_ARG(h->headers[i].name), STR_ARG(h->headers[i].value));
         buf_printf(b, "Orlop-S3-Id: %s\r\n", q->id);
+        if (q->open)
+                buf_adds(b, STR("Orlop-S3-Open: yes\r\n"));
         if (q->user.p != NULL)
                 buf_printf(b, "Orlop-S3-User: " STR_FMT "\r\n", STR_ARG(q->user));
         if (q->body.rules.cksum != S3_CKSUM_NONE)
@@ -269,6 +271,7 @@ static struct err *take_over(struct s3_req *q)
         str_copy(q->id, sizeof(q->id), http_req_header(rq, STR("Orlop-S3-Id")));
         q->user = http_req_header(rq, STR("Orlop-S3-User"));
         q->passed_on = true;
+        q->open = http_req_header(rq, STR("Orlop-S3-Open")).p != NULL;
         if (cksum.n > 0 && !s3_cksum_from_name(cksum, &body.cksum))
                 return err_new(ERR_MALFORMED, "unknown checksum");
         s3_body_init(&q->body, &body, read_plain, rq);

@@ -182,7 +182,7 @@ static struct err *pairs_of_copy(struct s3_req *q, const struct obj_meta *source
         TRY(directive(q, "x-amz-tagging-directive", &tags));
         while (store_custom_next(&rest, &key, &value)) {
                 bool is_tags = str_eq(key, STR(S3_PAIR_TAGS));
-                if (is_tags ? tags : meta && !store_custom_is_content(key))
+                if (str_eq(key, STR(S3_PAIR_ACL)) || (is_tags ? tags : meta && !store_custom_is_content(key)))
                         continue;
                 buf_add_lstr(&kept, key);
                 buf_add_lstr(&kept, value);
@@ -191,6 +191,9 @@ static struct err *pairs_of_copy(struct s3_req *q, const struct obj_meta *source
                 TRY(s3_pairs_of_request(q, tags, &own));
         else if (tags)
                 s3_pair_set(&own, S3_PAIR_TAGS, s3_header(q, "x-amz-tagging"));
+        struct str acl = s3_header(q, "x-amz-acl");
+        if (acl.n > 0 && !str_eq(acl, STR("private")))
+                s3_pair_set(&own, S3_PAIR_ACL, acl);
         TRY(buf_err(&kept));
         TRY(buf_err(&own));
         store_custom_merge(buf_str(&kept), buf_str(&own), ret);

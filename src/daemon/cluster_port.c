@@ -159,7 +159,7 @@ void cluster_port_options(struct cluster_port *p, struct pool *pool, struct clus
         bool v6 = strchr(p->host, ':') != NULL;
         str_copy(a->host, sizeof(a->host), str_of(p->host));
         snprintf(a->port, sizeof(a->port), "%u", (unsigned)p->port);
-        snprintf(a->url, sizeof(a->url), "https://%s%s%s:%u", v6 ? "[" : "", a->host, v6 ? "]" : "", (unsigned)p->port);
+        snprintf(a->url, sizeof(a->url), "https://%s%.255s%s:%u", v6 ? "[" : "", a->host, v6 ? "]" : "", (unsigned)p->port);
         o->addr[CLUSTER_NET_DATA] = *a;
         o->cluster_host = p->host;
         o->cluster_port = p->port;
