@@ -5,17 +5,40 @@
  * ended early. So an upload has a worker only while there are bytes to work on. The request, its snapshot and its arena
  * live until then.
  *
- * Descriptors: each upload has a file; there is a share for these (api_options.uploads).
- *
- * Memory: each upload may keep a piece that is not full yet in the store, and one more while a worker is at it. Both are
- * reserved at the start: more uploads than fit are refused (OVERLOAD), and tried again by their clients. */
+ * Once more than a few bytes have come, an upload may have a file, and keep a piece in the store that is not full yet, and
+ * one more while a worker is at it. For files there is a share of the descriptors (api_options.uploads), and the memory is
+ * reserved: more uploads than fit are refused (OVERLOAD), and tried again by their clients. Before that it costs next to
+ * nothing, so clients that only announce contents keep nobody out. */
 #include "api/request.h"
 
 #define PIECE ((size_t)256 * 1024) /* of the store, and of the server */
 
+#define FEW ((size_t)4 * 1024) /* bytes that may come before an upload counts */
+
+static size_t kept(const struct http_req *rq)
+{
+        return 2 * (rq->body_length >= 0 ? (size_t)MIN((uint64_t)rq->body_length, (uint64_t)PIECE) : PIECE);
+}
+
+/* On success the upload counts. */
+static struct err *admit(struct api_req *r)
+{
+        struct api *a = r->api;
+        unsigned n = atomic_fetch_add_explicit(&a->uploads, 1, memory_order_relaxed);
+        struct err *e = n < a->uploads_max ? api__reserve_held(r, kept(r->rq)) :
+                                             err_new(ERR_OVERLOAD, "%u contents are being received already", n);
+        if (e != NULL)
+                atomic_fetch_sub_explicit(&a->uploads, 1, memory_order_relaxed);
+        r->admitted = e == NULL;
+        return e;
+}
+
 static struct err *take(void *arg, const void *p, size_t n)
 {
         struct api_req *r = arg;
+        r->taken_bytes += n;
+        if (!r->admitted && r->taken_bytes > FEW && r->rq->body_mem.p == NULL)
+                TRY(admit(r));
         return r->take(r->take_arg, p, n);
 }
 
@@ -23,29 +46,9 @@ static void end(void *arg, struct err *e)
 {
         struct api_req *r = arg;
         r->take = NULL;
-        atomic_fetch_sub_explicit(&r->api->uploads, 1, memory_order_relaxed);
+        if (r->admitted)
+                atomic_fetch_sub_explicit(&r->api->uploads, 1, memory_order_relaxed);
         api__core_finish(r, api__core_outcome(r, r->taken(r, r->take_arg, e)));
-}
-
-static size_t kept(const struct http_req *rq)
-{
-        return 2 * (rq->body_length >= 0 ? (size_t)MIN((uint64_t)rq->body_length, (uint64_t)PIECE) : PIECE);
-}
-
-/* On success the upload is counted. */
-static struct err *admit(struct api_req *r)
-{
-        struct api *a = r->api;
-        bool here = r->rq->body_mem.p != NULL || r->rq->body_length == 0;
-        unsigned n = atomic_fetch_add_explicit(&a->uploads, 1, memory_order_relaxed);
-        struct err *e = NULL;
-        if (n >= a->uploads_max && !here)
-                e = err_new(ERR_OVERLOAD, "%u contents are being received already", n);
-        else if (!here)
-                e = api__reserve_held(r, kept(r->rq));
-        if (e != NULL)
-                atomic_fetch_sub_explicit(&a->uploads, 1, memory_order_relaxed);
-        return e;
 }
 
 struct err *api__body_take(struct api_req *r, struct err *(*fn)(void *arg, const void *p, size_t n),
@@ -54,9 +57,6 @@ struct err *api__body_take(struct api_req *r, struct err *(*fn)(void *arg, const
         static const struct http_sink sink = { take, end };
         if (r->internal) /* another member's call: its answer is made when the handler returns */
                 return taken(r, arg, api__body_each(r, fn, arg));
-        struct err *e = admit(r);
-        if (e != NULL)
-                return taken(r, arg, e);
         r->take = fn;
         r->taken = taken;
         r->take_arg = arg;

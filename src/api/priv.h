@@ -84,6 +84,8 @@ struct api_req {
         struct err *(*take)(void *arg, const void *p, size_t n); /* null: no body is being taken (body.c) */
         struct err *(*taken)(struct api_req *r, void *arg, struct err *e);
         void *take_arg;
+        uint64_t taken_bytes;
+        bool admitted; /* the upload counts (body.c) */
 };
 typedef struct err *api_handler_fn(struct api_req *r);
 

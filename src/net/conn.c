@@ -375,6 +375,13 @@ static bool too_slow(const struct conn *c, int64_t now)
         return (double)bytes < (double)net__limits(c)->min_rate * (double)(now - c->window_ns) / 1e9;
 }
 
+/* Who does not read keeps what the kernel has for him, beyond the close: it is dropped, and he is told by a reset. */
+static void forget_unsent(struct conn *c)
+{
+        const struct linger none = { .l_onoff = 1, .l_linger = 0 };
+        (void)setsockopt(c->w.fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+}
+
 static void on_window(struct conn *c, int64_t now)
 {
         bool over = now >= c->window_ns + rate_window(c);
@@ -385,6 +392,7 @@ static void on_window(struct conn *c, int64_t now)
                         net__conn_refuse(c, ERR_TIMEOUT, "request body is too slow", 408, true);
                         net__conn_go_on(c);
                 } else if (c->state == CONN_SEND) {
+                        forget_unsent(c);
                         net__conn_done(c, false);
                 } else {
                         net__conn_close(c);
