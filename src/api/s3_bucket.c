@@ -1,13 +1,14 @@
 /* api/s3_bucket.c: buckets as S3 has them: those of provider ais in the global namespace. */
 #include "api/buckets.h"
 #include "api/redirect.h"
+#include "api/s3_keys.h"
 #include "api/s3_rules.h"
 
 #include "s3/write.h"
 
 static const struct s3_owner *owner_of(struct s3_req *q, struct s3_owner *o)
 {
-        *o = (struct s3_owner){ q->user, q->user };
+        *o = (struct s3_owner){ q->user, api__s3_keys_display(q->r->api->s3_keys, q->user) };
         return o;
 }
 

@@ -18,7 +18,7 @@
 #define S3_USER_MAX 128
 
 struct s3_key {
-        char access[S3_ACCESS_KEY_MAX + 1], secret[S3_SECRET_MAX + 1], user[S3_USER_MAX + 1];
+        char access[S3_ACCESS_KEY_MAX + 1], secret[S3_SECRET_MAX + 1], user[S3_USER_MAX + 1], display[S3_USER_MAX + 1];
 };
 struct s3_keys {
         struct s3_key *list;
@@ -26,7 +26,7 @@ struct s3_keys {
         struct s3_sig_keys *cache;
 };
 
-static struct err *add(struct s3_keys *k, struct str access, struct str secret, struct str user)
+static struct err *add(struct s3_keys *k, struct str access, struct str secret, struct str user, struct str display)
 {
         struct s3_key *list = realloc(k->list, (k->n + 1) * sizeof(*list));
         if (list == NULL)
@@ -37,6 +37,7 @@ static struct err *add(struct s3_keys *k, struct str access, struct str secret, 
             !str_copy(list[k->n].secret, sizeof(list[0].secret), secret) ||
             !str_copy(list[k->n].user, sizeof(list[0].user), user.n > 0 ? user : STR("main")))
                 return err_new(ERR_INVALID, "an access key, its secret and its user must have 1 to %d characters each", S3_USER_MAX);
+        str_copy(list[k->n].display, sizeof(list[0].display), display);
         k->n++;
         return NULL;
 }
@@ -56,7 +57,8 @@ static struct err *add_file(struct s3_keys *k, const char *path)
         struct err *e = json_is_array(doc) ? NULL : err_new(ERR_MALFORMED, "expecting a list of {user, access_key, secret_key}");
         for (size_t i = 0; e == NULL && i < json_array_size(doc); i++) {
                 const json_t *item = json_array_get(doc, i);
-                e = add(k, json_str(json_object_get(item, "access_key")), json_str(json_object_get(item, "secret_key")), json_str(json_object_get(item, "user")));
+                e = add(k, json_str(json_object_get(item, "access_key")), json_str(json_object_get(item, "secret_key")), json_str(json_object_get(item, "user")),
+                        json_str(json_object_get(item, "display_name")));
         }
         json_decref(doc);
         return e;
@@ -69,7 +71,7 @@ struct err *api__s3_keys_new(const char *file, struct str access, struct str sec
                 return err_static(ERR_NO_MEMORY);
         struct err *e = s3_sig_keys_new(&k->cache);
         if (e == NULL && (access.n > 0 || secret.n > 0))
-                e = err_wrap(add(k, access, secret, STR_NONE), "ORLOP_ACCESS_KEY and ORLOP_SECRET_KEY");
+                e = err_wrap(add(k, access, secret, STR_NONE, STR_NONE), "ORLOP_ACCESS_KEY and ORLOP_SECRET_KEY");
         if (e == NULL && file != NULL)
                 e = err_wrap(add_file(k, file), "--s3-keys %s", file);
         if (e != NULL) {
@@ -89,6 +91,14 @@ void api__s3_keys_free(struct s3_keys *k)
                 explicit_bzero(&k->list[i], sizeof(k->list[i]));
         free(k->list);
         free(k);
+}
+
+struct str api__s3_keys_display(const struct s3_keys *k, struct str user)
+{
+        for (size_t i = 0; i < k->n; i++)
+                if (k->list[i].display[0] != '\0' && str_eq(user, str_of(k->list[i].user)))
+                        return str_of(k->list[i].display);
+        return user;
 }
 
 struct s3_sig_keys *api__s3_keys_cache(struct s3_keys *k)

@@ -4,6 +4,7 @@
  * The delimiter '/' is folded by each target (flow/list.c); another one here, by going on behind each common prefix:
  * what lies below it is skipped, not read. */
 #include "api/s3.h"
+#include "api/s3_keys.h"
 
 #include "s3/write.h"
 
@@ -152,7 +153,7 @@ struct err *s3__list_objects(struct s3_req *q)
                 return err_static(ERR_NO_MEMORY);
         p->q = q;
         p->b = &b;
-        p->owner = (struct s3_owner){ q->user, q->user };
+        p->owner = (struct s3_owner){ q->user, api__s3_keys_display(q->r->api->s3_keys, q->user) };
         TRY(read_head(q, &p->h));
         p->most = p->h.max_keys;
         after = p->h.marker;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "api/buckets.h"
+#include "api/s3_keys.h"
 #include "base/json.h"
 #include "os/clock.h"
 #include "s3/cors.h"
@@ -240,6 +241,12 @@ static struct err *judge(struct s3_req *q, const struct bucket *b, struct str ke
                 return e;
         bool found = e == NULL;
         err_free(e);
+        if (!found && by_object) { /* that it is not there may be told to those who may list */
+                ask.action = str_of(s3_op_action(S3_OP_LIST_OBJECTS, false));
+                ask.key = STR_NONE;
+                acl = rules.acl;
+                op = S3_OP_LIST_OBJECTS;
+        }
         if (found) {
                 a.tags = store_custom_get(m.custom, STR(S3_PAIR_TAGS));
                 if (by_object && !s3_acl_parse(store_custom_get(m.custom, STR(S3_PAIR_ACL)), &acl))
@@ -345,7 +352,7 @@ struct err *s3__get_bucket_acl(struct s3_req *q)
         struct s3_rules r;
         TRY(s3_rules_load(q, &r));
         struct str who = r.owner.n > 0 ? r.owner : q->user;
-        struct s3_owner o = { who, who };
+        struct s3_owner o = { who, api__s3_keys_display(q->r->api->s3_keys, who) };
         s3_write_acl(&b, &o, r.acl);
         return s3_reply_xml(q, &b);
 }
@@ -372,7 +379,7 @@ struct err *s3__get_object_acl(struct s3_req *q)
         if (!s3_acl_parse(store_custom_get(m.custom, STR(S3_PAIR_ACL)), &acl))
                 acl = S3_ACL_PRIVATE;
         struct str who = r.owner.n > 0 ? r.owner : q->user;
-        struct s3_owner o = { who, who };
+        struct s3_owner o = { who, api__s3_keys_display(q->r->api->s3_keys, who) };
         s3_write_acl(&b, &o, acl);
         return s3_reply_xml(q, &b);
 }

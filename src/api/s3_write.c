@@ -111,6 +111,20 @@ struct err *s3__put_object(struct s3_req *q)
 
 /* ---- copy ---- */
 
+/* An object that is not there (any more) is CONFLICT there; whether it exists at all its owner tells. */
+static struct err *open_away(struct api_req *r, const struct cluster_member *m, struct s3_source *s)
+{
+        struct err *e = flow_relay_open(r->node, m, s->bucket, s->key, r->arena, &s->object.meta, &s->object.relay);
+        if (err_code(e) != ERR_CONFLICT)
+                return e;
+        struct obj_meta meta;
+        struct err *absent = flow_head_anywhere(r->node, s->bucket, s->key, r->arena, &meta);
+        if (absent == NULL)
+                return err_recode(e, ERR_UNAVAILABLE, "the source changes");
+        err_free(e);
+        return absent;
+}
+
 struct err *s3__source_open(struct s3_req *q, struct s3_source *ret)
 {
         struct api_req *r = q->r;
@@ -132,7 +146,7 @@ struct err *s3__source_open(struct s3_req *q, struct s3_source *ret)
         if (strcmp(n->member, r->snap->member_id) == 0)
                 e = flow_open_read(r->node, ret->bucket, key, r->arena, &ret->object);
         else
-                e = flow_relay_open(r->node, m, ret->bucket, key, r->arena, &ret->object.meta, &ret->object.relay);
+                e = open_away(r, m, ret);
         if (err_code(e) == ERR_NOT_OWNER) /* of the source: not what the edge asked for */
                 return err_recode(e, ERR_UNAVAILABLE, "the cluster's targets are changing");
         TRY(e);

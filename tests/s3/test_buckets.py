@@ -15,7 +15,7 @@ def test_life(s3, bucket):
 
 def test_what_is_not_built_is_refused(s3, bucket):
     s3.put_object(Bucket=bucket, Key="o", Body=b"x")
-    for name in ("get_bucket_lifecycle_configuration", "delete_bucket_lifecycle", "get_bucket_policy", "delete_bucket_policy", "get_bucket_website",
+    for name in ("get_bucket_lifecycle_configuration", "delete_bucket_lifecycle", "get_bucket_website",
                  "delete_bucket_website", "get_bucket_replication", "get_bucket_logging", "delete_bucket_encryption"):
         assert refusal(getattr(s3, name), Bucket=bucket)[1] == 501, name
     assert refusal(s3.put_object, Bucket=bucket, Key="o", Body=b"y", ServerSideEncryption="AES256")[1] == 501
